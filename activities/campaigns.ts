@@ -1,0 +1,254 @@
+import { heartbeat, sleep } from '@temporalio/activity';
+import { changeCampaign, READ_COUNTERS, readActivity, skipPlanned, type CounterRow } from '../db/campaigns.ts';
+import { causeId } from '../db/ids.ts';
+import {
+  findPlanningCampaign,
+  freezeAudience,
+  listAudience,
+  listOpenCursors,
+  markPlannedAll,
+  planTexts,
+  setCursorWindows,
+  type AudienceMember,
+  type Cursor,
+  type PlannedText,
+  type PlanningCampaign,
+} from '../db/planning.ts';
+import { SET_BUCKET } from '../db/permits.ts';
+import { PURPOSE_RULES } from '../domain/purpose.ts';
+import { openingSends, findStep } from '../domain/script.ts';
+import { measure } from '../domain/segments.ts';
+import { parseTemplate, render, type Template } from '../domain/template.ts';
+import { openWindow } from '../domain/texting-hours.ts';
+import type { ActivityDeps } from './deps.ts';
+import { mergeValues, readScript } from './scripts.ts';
+
+export interface RunCampaignResult {
+  readonly state: string;
+  /** True when nothing is left to do for ever. */
+  readonly done: boolean;
+  /** Milliseconds until the campaign should be looked at again, unless somebody rings. */
+  readonly waitMs: number;
+  /** Markdown for operators: counts only. */
+  readonly details: string;
+}
+
+/** One slice of a campaign's planning; then the workflow refreshes what operators see. */
+const SLICE_MS = 20_000;
+const TICK_MS = 500;
+/** How much of its pool's capacity a campaign keeps planned ahead, in seconds. */
+const AHEAD_S = { pool: 30, conversation: 2 } as const;
+const MAX_ROWS_A_PLAN = 1_000;
+/** Between the last text and the close of the hours, in milliseconds. */
+const CLOSING_PAD_MS = 60_000;
+/** A window with less left than this is not begun any more; the claim would skip its texts. */
+const LEAST_WINDOW_MS = 180_000;
+const IDLE_WAIT_MS = 60_000;
+
+export function createCampaignActivities(deps: ActivityDeps) {
+  const { database } = deps;
+  return {
+    /**
+     * Runs one slice of a campaign: starts it when its time has come, freezes the audience once, plans
+     * texts a little ahead of the senders, finishes it. Key: the cursor's position; every row's id is
+     * derived from its cause, so a repeat meets the same rows.
+     */
+    runCampaign: async (input: { readonly campaignId: string }): Promise<RunCampaignResult> => {
+      const end = performance.now() + SLICE_MS;
+      for (;;) {
+        heartbeat();
+        const campaign = await findPlanningCampaign(database, input.campaignId);
+        if (campaign === null) return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
+        const next = await stepCampaign(deps, campaign);
+        if (next.done || next.waitMs > TICK_MS || performance.now() > end) {
+          return { ...next, details: await describe(deps, campaign, next.state) };
+        }
+        await sleep(Math.max(next.waitMs, TICK_MS));
+      }
+    },
+
+    /** Sets a campaign's own rate. Key: the campaign; the same rate twice is the same rate. */
+    setCampaignRate: async (input: { readonly campaignId: string; readonly segmentsPerSecond: number }): Promise<void> => {
+      await database.query(SET_BUCKET, 'campaign', input.campaignId, input.segmentsPerSecond);
+      await database.query(
+        'update campaign set segments_per_second = $2 where id = $1::uuid returning 1 as done',
+        input.campaignId,
+        input.segmentsPerSecond,
+      );
+    },
+  };
+}
+
+type Step = Omit<RunCampaignResult, 'details'>;
+
+async function stepCampaign(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
+  switch (campaign.state) {
+    case 'launched':
+      return begin(deps, campaign);
+    case 'running':
+      return plan(deps, campaign);
+    case 'cancelled': {
+      const skipped = await skipPlanned(deps.database, campaign.id, 'cancelled');
+      return { state: campaign.state, done: skipped === 0, waitMs: 0 };
+    }
+    case 'paused':
+      return { state: campaign.state, done: false, waitMs: IDLE_WAIT_MS };
+    default:
+      return { state: campaign.state, done: true, waitMs: 0 };
+  }
+}
+
+/** Launched: waits for the start, then freezes who is texted and how, and starts. */
+async function begin(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
+  const waitMs = (campaign.starts_at?.getTime() ?? 0) - Date.now();
+  if (waitMs > 0) return { state: campaign.state, done: false, waitMs };
+  if (campaign.frozen_at === null) {
+    const rate = campaignRate(campaign);
+    const automatic = rate <= deps.settings.startsPerSecond ? 'first_text' : 'first_reply';
+    await freezeAudience(deps.database, {
+      campaignId: campaign.id,
+      launchedAt: campaign.launched_at,
+      startMode: campaign.start_mode === 'auto' ? automatic : campaign.start_mode,
+    });
+  }
+  await changeCampaign(deps.database, { campaignId: campaign.id, action: 'start', actor: 'engine' });
+  return { state: 'running', done: false, waitMs: 0 };
+}
+
+async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
+  const { database } = deps;
+  const cursors = await refreshWindows(deps, campaign, await listOpenCursors(database, campaign.id));
+  if (cursors.length === 0) {
+    if (campaign.planned_all_at === null) await markPlannedAll(database, campaign.id);
+    return finishWhenQuiet(deps, campaign);
+  }
+  const now = Date.now();
+  const driver = campaign.resolved_start_mode === 'first_text' ? 'conversation' : 'pool';
+  const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
+  const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
+  let want = Math.min(Math.ceil(campaignRate(campaign) * AHEAD_S[driver]) - planned, MAX_ROWS_A_PLAN);
+  for (const cursor of cursors) {
+    if (want <= 0) break;
+    if (!cursor.no_legal_hour && !isOpen(cursor, now)) continue;
+    want -= await planSlice(deps, campaign, { cursor, count: Math.min(want, cursor.size - cursor.next_seq + 1), driver });
+  }
+  const opening = Math.min(...cursors.map((cursor) => (isOpen(cursor, now) || cursor.no_legal_hour ? now : (cursor.opens_at?.getTime() ?? now))));
+  return { state: campaign.state, done: false, waitMs: Math.max(0, Math.min(opening - now, 3_600_000)) };
+}
+
+/** Works out the texting hours anew for every zone set whose window is over or not known yet. */
+async function refreshWindows(deps: ActivityDeps, campaign: PlanningCampaign, cursors: readonly Cursor[]): Promise<Cursor[]> {
+  const nowMs = Date.now();
+  const stale = cursors.filter(
+    (cursor) => !cursor.no_legal_hour && (cursor.closes_at === null || cursor.closes_at.getTime() - nowMs < LEAST_WINDOW_MS),
+  );
+  if (stale.length === 0) return [...cursors];
+  const hours = {
+    startMinute: campaign.hours_start_minute,
+    endMinute: campaign.hours_end_minute,
+    days: campaign.hours_days,
+    blackoutDates: campaign.hours_blackout.map((date) => date.toISOString().slice(0, 10)),
+  };
+  const windows = stale.map((cursor) => {
+    // A window that is about to close counts as over: look just behind it.
+    const from = Math.max(nowMs, (cursor.closes_at?.getTime() ?? 0) + 60_000);
+    const window = openWindow({ zones: cursor.zones, hours, nowMs: cursor.closes_at === null ? nowMs : from });
+    return {
+      zoneSetId: cursor.zone_set_id,
+      opensAt: window === null ? null : new Date(window.opensAtMs),
+      closesAt: window === null ? null : new Date(window.closesAtMs),
+    };
+  });
+  await setCursorWindows(deps.database, campaign.id, windows);
+  return listOpenCursors(deps.database, campaign.id);
+}
+
+async function planSlice(
+  deps: ActivityDeps,
+  campaign: PlanningCampaign,
+  { cursor, count, driver }: { cursor: Cursor; count: number; driver: 'pool' | 'conversation' },
+): Promise<number> {
+  const toSeq = cursor.next_seq + count - 1;
+  const people = await listAudience(deps.database, {
+    campaignId: campaign.id,
+    zoneSetId: cursor.zone_set_id,
+    fromSeq: cursor.next_seq,
+    toSeq,
+  });
+  const { step, template } = firstText(campaign);
+  const moved = await planTexts(deps.database, {
+    campaignId: campaign.id,
+    zoneSetId: cursor.zone_set_id,
+    fromSeq: cursor.next_seq,
+    nextSeq: toSeq + 1,
+    fence: campaign.fence,
+    driver,
+    priority: PURPOSE_RULES.campaign.priority,
+    step,
+    notAfter: new Date((cursor.closes_at?.getTime() ?? Date.now()) - CLOSING_PAD_MS),
+    texts: people.map((person) => writeText(campaign, { person, step, template, noLegalHour: cursor.no_legal_hour })),
+  });
+  return moved ? people.length : 0;
+}
+
+function firstText(campaign: PlanningCampaign): { step: string; template: Template } {
+  const script = readScript(campaign.graph);
+  const [step = script.start] = openingSends(script).sends;
+  const parsed = parseTemplate(findStep(script, step)?.text ?? '');
+  if (!parsed.ok) throw new Error(`script version ${campaign.script_version_id}: ${parsed.problem}`);
+  return { step, template: parsed.template };
+}
+
+function writeText(
+  campaign: PlanningCampaign,
+  { person, step, template, noLegalHour }: { person: AudienceMember; step: string; template: Template; noLegalHour: boolean },
+): PlannedText {
+  const rendered = render(template, mergeValues(person.merge));
+  const body = rendered.ok ? rendered.body : '';
+  const { encoding, segments } = measure(body);
+  return {
+    id: causeId(campaign.launched_at.getTime(), 'campaign-text', person.id, step, 0, 1),
+    conversationId: person.id,
+    contactId: person.contact_id,
+    address: person.e164,
+    body,
+    encoding,
+    segments: Math.max(1, segments),
+    skipReason: rendered.ok ? (noLegalHour ? 'no_legal_hour' : null) : 'missing_merge_field',
+  };
+}
+
+/**
+ * Everything is planned: finished once nothing is planned or sending, no unknown text is still being
+ * looked for, and the reply window after the last text is over or an admin closed it.
+ */
+async function finishWhenQuiet(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
+  const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaign.id);
+  const open = counters
+    .filter((row) => row.kind === 'state' && (row.value === 'planned' || row.value === 'sending'))
+    .reduce((sum, row) => sum + row.n, 0);
+  const { lastAt, openUnknown } = await readActivity(deps.database, campaign.id);
+  const quietAt = (lastAt ?? campaign.launched_at).getTime() + campaign.reply_window_s * 1_000;
+  const waiting = campaign.replies_closed_at === null ? quietAt - Date.now() : 0;
+  if (open > 0 || openUnknown > 0) return { state: campaign.state, done: false, waitMs: 1_000 };
+  if (waiting > 0) return { state: campaign.state, done: false, waitMs: Math.min(waiting, IDLE_WAIT_MS) };
+  const finished = await changeCampaign(deps.database, { campaignId: campaign.id, action: 'finish', actor: 'engine' });
+  return { state: finished.state ?? campaign.state, done: finished.changed, waitMs: 0 };
+}
+
+/** Segments a second that this campaign can hope for. */
+function campaignRate(campaign: PlanningCampaign): number {
+  return Math.min(campaign.segments_per_second ?? Number.POSITIVE_INFINITY, campaign.pool_rate);
+}
+
+function isOpen(cursor: Cursor, nowMs: number): boolean {
+  return cursor.opens_at !== null && cursor.closes_at !== null && cursor.opens_at.getTime() <= nowMs && nowMs < cursor.closes_at.getTime() - LEAST_WINDOW_MS;
+}
+
+async function describe(deps: ActivityDeps, campaign: PlanningCampaign, state: string): Promise<string> {
+  const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaign.id);
+  const lines = counters
+    .toSorted((a, b) => a.kind.localeCompare(b.kind) || a.value.localeCompare(b.value))
+    .map((row) => `| ${row.kind} | ${row.value} | ${row.n} |`);
+  return [`**${state}**, ${campaign.resolved_start_mode ?? campaign.start_mode}`, '', '| counter | value | n |', '|---|---|---|', ...lines].join('\n');
+}

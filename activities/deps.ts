@@ -1,0 +1,35 @@
+/**
+ * Side effects that Temporal retries. Each activity is idempotent and says by which key. What they
+ * need is handed in once, by the worker.
+ */
+import type { AccountLoader } from '../db/accounts.ts';
+import type { Database } from '../db/client.ts';
+import type { MessagingProvider } from '../providers/messaging-provider.ts';
+import type { Recorder } from './recorder.ts';
+import type { Sockets } from './sockets.ts';
+
+export interface ActivityLog {
+  info(fields: Record<string, unknown>, text: string): void;
+  warn(fields: Record<string, unknown>, text: string): void;
+  error(fields: Record<string, unknown>, text: string): void;
+}
+
+export interface ActivityDeps {
+  /** Connects as gw_engine. */
+  readonly database: Database;
+  readonly accounts: AccountLoader;
+  readonly providers: { get(name: string): MessagingProvider };
+  readonly sockets: Sockets;
+  readonly recorder: Recorder;
+  readonly log: ActivityLog;
+  readonly settings: ActivitySettings;
+}
+
+export interface ActivitySettings {
+  /** Origin for delivery-report callbacks. */
+  readonly publicUrl: string;
+  readonly sendDeadlineMs: number;
+  readonly startsPerSecond: number;
+  readonly reconcileLagMs: number;
+  readonly reconcileBackoffMs: number;
+}

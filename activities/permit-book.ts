@@ -1,0 +1,60 @@
+import type { Database } from '../db/client.ts';
+import { takePermits, type BucketKind } from '../db/permits.ts';
+
+export interface PermitWish {
+  readonly kind: BucketKind;
+  readonly refId: string;
+  readonly want: number;
+}
+
+/**
+ * What a slice holds of its buckets between two cycles. Each `take` first gives back what the last
+ * cycle did not use, in the same statement; a text that was longer than its seat goes back as debt.
+ */
+export function createPermitBook(database: Database) {
+  let held = new Map<string, { kind: BucketKind; refId: string; left: number; free: boolean }>();
+  let texts = 0;
+  let segments = 0;
+
+  const take = async (wishes: readonly PermitWish[]): Promise<void> => {
+    const requests = new Map(wishes.map((wish) => [key(wish.kind, wish.refId), { ...wish, giveBack: 0 }]));
+    for (const [name, { kind, refId, left, free }] of held) {
+      if (free) continue;
+      const wish = requests.get(name) ?? { kind, refId, want: 0 };
+      requests.set(name, { ...wish, giveBack: left });
+    }
+    held = new Map();
+    const grants = await takePermits(database, [...requests.values()]);
+    const granted = new Map(grants.map((grant) => [key(grant.kind, grant.ref_id), grant.granted]));
+    for (const wish of wishes) {
+      const name = key(wish.kind, wish.refId);
+      // A bucket without a row limits nothing.
+      held.set(name, { kind: wish.kind, refId: wish.refId, left: granted.get(name) ?? wish.want, free: !granted.has(name) });
+    }
+  };
+
+  return {
+    take,
+    /** Segments of this bucket still to be used in this cycle. */
+    left: (kind: BucketKind, refId: string): number => Math.max(0, Math.floor(held.get(key(kind, refId))?.left ?? 0)),
+    anyEmpty: (): boolean => [...held.values()].some(({ left }) => left < 1),
+    spend: (kind: BucketKind, refId: string, used: number): void => {
+      const bucket = held.get(key(kind, refId));
+      if (bucket !== undefined) bucket.left -= used;
+      if (kind === 'sender') {
+        texts += 1;
+        segments += used;
+      }
+    },
+    /** Of the texts spent so far; 1 before the first. */
+    averageSegments: (): number => (texts === 0 ? 1 : segments / texts),
+    /** Gives everything back; at the end of a slice. */
+    settle: (): Promise<void> => (held.size === 0 ? Promise.resolve() : take([])),
+  };
+}
+
+export type PermitBook = ReturnType<typeof createPermitBook>;
+
+function key(kind: BucketKind, refId: string): string {
+  return `${kind}/${refId}`;
+}

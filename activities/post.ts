@@ -1,0 +1,124 @@
+import { POST_WITHIN_MS, type ClaimedMessage } from '../db/claims.ts';
+import { slowDown } from '../db/permits.ts';
+import { markContacts, setSenderState, stopAccount, type SendRecord } from '../db/records.ts';
+import { suppress } from '../db/suppressions.ts';
+import { changeCampaign } from '../db/campaigns.ts';
+import type { LoadedAccount } from '../db/accounts.ts';
+import type { ErrorRule } from '../providers/error-rule.ts';
+import type { SendOutcome } from '../providers/messaging-provider.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** What the carrier may keep a text for, at most (Twilio: 36,000 s), and at least (6 s is advised). */
+const VALIDITY_S = { min: 6, max: 36_000 } as const;
+/** How soon a row that was never started may be claimed again, in milliseconds. */
+const NOT_STARTED_AGAIN_MS = 250;
+
+/** The moment, on this process's monotonic clock, until which a claim made now may start its POST. */
+export function postBefore(): number {
+  return performance.now() + POST_WITHIN_MS;
+}
+
+/** Milliseconds after which a row that is still `sending` belongs to reconcile. */
+export function leaseMs(deps: ActivityDeps): number {
+  return POST_WITHIN_MS + deps.settings.sendDeadlineMs + 10_000;
+}
+
+/**
+ * POSTs one claimed row, once, and records what is certain about it. Key: (message id, attempt).
+ * The caller holds a socket, which is released here.
+ */
+export async function postClaimed(
+  deps: ActivityDeps,
+  loaded: LoadedAccount,
+  claim: { readonly message: ClaimedMessage; readonly postBefore: number },
+): Promise<SendOutcome['kind']> {
+  const { message } = claim;
+  let outcome: SendOutcome;
+  try {
+    outcome = await deps.providers.get(loaded.provider).send(
+      loaded.account,
+      {
+        to: message.address,
+        from: message.sender,
+        body: message.body,
+        mediaUrls: message.media,
+        statusCallbackUrl: statusCallbackUrl(deps.settings.publicUrl, message),
+        validityPeriodS: validityS(message.not_after),
+      },
+      {
+        deadlineMs: deps.settings.sendDeadlineMs,
+        // A process that was frozen since its claim must not post what others gave up.
+        mayStart: () => performance.now() < claim.postBefore,
+      },
+    );
+  } finally {
+    deps.sockets.release();
+  }
+  await deps.recorder.add(toRecord(message, outcome));
+  if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);
+  return outcome.kind;
+}
+
+/** Our account and message in the path: the first report finds the row and heals a lost answer. */
+export function statusCallbackUrl(publicUrl: string, message: { readonly account_id: string; readonly id: string }): string {
+  return new URL(`/webhooks/twilio/${message.account_id}/status/${message.id}#rc=5&rp=all`, publicUrl).href;
+}
+
+function toRecord(message: ClaimedMessage, outcome: SendOutcome): SendRecord {
+  const base = { id: message.id, attempt: message.attempt, providerMessageId: null, errorCode: null, delayMs: 0 };
+  switch (outcome.kind) {
+    case 'accepted':
+      return { ...base, outcome: 'accepted', providerMessageId: outcome.providerMessageId, reason: null };
+    case 'not-started':
+      return { ...base, outcome: 'planned', reason: outcome.detail, delayMs: NOT_STARTED_AGAIN_MS };
+    case 'unknown':
+      return { ...base, outcome: 'unknown', reason: outcome.detail };
+    case 'refused':
+      return {
+        ...base,
+        outcome: outcome.rule.message === 'retry-later' ? 'planned' : outcome.rule.message === 'reconcile' ? 'unknown' : 'rejected',
+        errorCode: outcome.rule.code,
+        reason: outcome.detail,
+        delayMs: outcome.retryAfterMs ?? outcome.rule.retryAfterMs ?? 0,
+      };
+  }
+}
+
+/** Carries out what an error number means for the person, the sender, the account and the campaign. */
+async function applyRule(deps: ActivityDeps, message: ClaimedMessage, rule: ErrorRule): Promise<void> {
+  const { database } = deps;
+  const reason = `${rule.code}: ${rule.meaning}`;
+  if (rule.contact === 'opted-out') {
+    await suppress(database, {
+      orgId: message.org_id,
+      address: message.address,
+      reason: 'provider_blocked',
+      source: 'provider',
+      evidenceMessageId: message.id,
+    });
+  } else if (rule.contact !== 'none' && message.contact_id !== null) {
+    await markContacts(database, [message.contact_id], rule.contact === 'landline' ? 'landline' : 'invalid_number');
+  }
+  if (rule.sender === 'slow-down') await slowDown(database, 'sender', message.sender_id);
+  if (rule.sender === 'hold' || rule.sender === 'stop-sender') {
+    await setSenderState(database, {
+      senderId: message.sender_id,
+      state: rule.sender === 'hold' ? 'held' : 'stopped',
+      reason,
+      heldMs: rule.retryAfterMs,
+    });
+    deps.log.error({ sender: message.sender_id, code: rule.code }, 'a sender was taken out of use');
+  }
+  if (rule.sender === 'stop-account') {
+    await stopAccount(database, message.account_id, reason);
+    deps.log.error({ account: message.account_id, code: rule.code }, 'a provider account was stopped');
+  }
+  if (rule.campaign === 'pause' && message.campaign_id !== null) {
+    await changeCampaign(database, { campaignId: message.campaign_id, action: 'pause', actor: 'engine', reason });
+  }
+}
+
+function validityS(notAfter: Date): number {
+  const left = Math.floor((notAfter.getTime() - Date.now()) / 1_000);
+  return Math.min(VALIDITY_S.max, Math.max(VALIDITY_S.min, left));
+}

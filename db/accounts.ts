@@ -1,0 +1,85 @@
+import type { Database } from './client.ts';
+
+export interface AccountRow {
+  readonly id: string;
+  readonly org_id: string;
+  readonly org_name: string;
+  readonly provider: string;
+  readonly account_sid: string;
+  readonly auth_tokens_encrypted: Uint8Array;
+  readonly key_id: string;
+  readonly base_url: string | null;
+  readonly state: string;
+  readonly gap_since: Date | null;
+  readonly inbound_seen_at: Date | null;
+}
+
+/** A provider account with its tokens opened, and whose it is. */
+export interface LoadedAccount {
+  readonly account: {
+    readonly id: string;
+    readonly accountSid: string;
+    readonly authTokens: readonly [string, ...string[]];
+    readonly baseUrl: string | null;
+  };
+  readonly orgId: string;
+  readonly orgName: string;
+  readonly provider: string;
+  readonly gapSince: Date | null;
+  readonly inboundSeenAt: Date | null;
+}
+
+/** Opens what was sealed at rest with the key of that name. */
+export type Unseal = (sealed: Uint8Array, keyId: string) => string;
+
+/** How long a loaded account is trusted before its row is read again: a rotated token is picked up by then. */
+const FRESH_MS = 2_000;
+const MAX_CACHED = 10_000;
+
+const ACCOUNT = `
+select a.id, a.org_id, o.name as org_name, a.provider, a.account_sid, a.auth_tokens_encrypted, a.key_id, a.base_url,
+       a.state::text as state, a.gap_since, a.inbound_seen_at
+  from provider_account a join org o on o.id = a.org_id`;
+
+export function createAccountLoader(database: Database, unseal: Unseal) {
+  const cache = new Map<string, { readonly until: number; readonly loaded: Promise<LoadedAccount | null> }>();
+
+  const load = async (accountId: string): Promise<LoadedAccount | null> => {
+    const [row] = await database.query<AccountRow>(`${ACCOUNT} where a.id = $1::uuid`, accountId);
+    return row === undefined ? null : openAccount(row, unseal);
+  };
+
+  return {
+    /** One account by our id; null when there is none. */
+    find: (accountId: string): Promise<LoadedAccount | null> => {
+      const known = cache.get(accountId);
+      if (known !== undefined && known.until > performance.now()) return known.loaded;
+      if (cache.size >= MAX_CACHED) cache.clear();
+      const loaded = load(accountId);
+      cache.set(accountId, { until: performance.now() + FRESH_MS, loaded });
+      loaded.catch(() => cache.delete(accountId));
+      return loaded;
+    },
+    /** Every account whose inbound list must be read; fresh. */
+    list: async (): Promise<LoadedAccount[]> => {
+      const rows = await database.query<AccountRow>(`${ACCOUNT} order by a.id limit 10000`);
+      return rows.map((row) => openAccount(row, unseal));
+    },
+  };
+}
+
+export type AccountLoader = ReturnType<typeof createAccountLoader>;
+
+function openAccount(row: AccountRow, unseal: Unseal): LoadedAccount {
+  const tokens: unknown = JSON.parse(unseal(row.auth_tokens_encrypted, row.key_id));
+  const [first, ...rest] = Array.isArray(tokens) ? tokens.filter((token) => typeof token === 'string') : [];
+  if (first === undefined) throw new Error(`Account ${row.id} has no auth token`);
+  return {
+    account: { id: row.id, accountSid: row.account_sid, authTokens: [first, ...rest], baseUrl: row.base_url },
+    orgId: row.org_id,
+    orgName: row.org_name,
+    provider: row.provider,
+    gapSince: row.gap_since,
+    inboundSeenAt: row.inbound_seen_at,
+  };
+}

@@ -1,0 +1,65 @@
+import type { Database } from './client.ts';
+
+export type OutboxKind = 'wake_campaign' | 'wake_pool' | 'ring_conversation' | 'start_import';
+
+/** A doorbell that Temporal has not taken yet. */
+export interface Doorbell {
+  readonly kind: OutboxKind;
+  readonly ref_id: string;
+  readonly seq: number;
+}
+
+/** How long a relay may take over one doorbell before another may ring it again, in seconds. */
+const RING_AGAIN_S = 10;
+
+/** Takes up to `limit` due doorbells for this relay; one that dies leaves them to be rung again. */
+export async function takeDoorbells(database: Database, limit: number): Promise<Doorbell[]> {
+  return database.query<Doorbell>(
+    `with l as (
+       select kind, ref_id from outbox where available_at <= now() order by available_at limit $1::int for update skip locked)
+     update outbox o set available_at = now() + interval '${RING_AGAIN_S} s', attempts = o.attempts + 1
+       from l where o.kind = l.kind and o.ref_id = l.ref_id
+     returning o.kind::text as kind, o.ref_id, o.seq`,
+    limit,
+  );
+}
+
+/** Deletes doorbells that Temporal took, unless somebody rang again meanwhile: those are due at once. */
+export async function finishDoorbells(database: Database, rung: readonly Doorbell[]): Promise<void> {
+  if (rung.length === 0) return;
+  await database.query(
+    `with r as (select * from unnest($1::text[], $2::uuid[], $3::int[]) r(kind, ref_id, seq)),
+     l as (
+       select o.kind, o.ref_id, o.seq = r.seq as done from outbox o join r on r.kind = o.kind::text and r.ref_id = o.ref_id
+        order by o.kind, o.ref_id for update of o),
+     again as (
+       update outbox o set available_at = now() from l where o.kind = l.kind and o.ref_id = l.ref_id and not l.done)
+     delete from outbox o using l where o.kind = l.kind and o.ref_id = l.ref_id and l.done returning 1 as done`,
+    rung.map((bell) => bell.kind),
+    rung.map((bell) => bell.ref_id),
+    rung.map((bell) => bell.seq),
+  );
+}
+
+/** Rings one workflow: at most one row per workflow waits. */
+export const RING = `
+insert into outbox (kind, ref_id) values ($1::outbox_kind, $2::uuid)
+on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now() returning seq`;
+
+/**
+ * After Temporal's store was lost: rings every workflow that the rows say should be waiting. A ring
+ * too many does nothing.
+ */
+export async function ringEverything(database: Database): Promise<number> {
+  const rows = await database.query(
+    `insert into outbox (kind, ref_id)
+     select kind, id from (
+       select 'wake_campaign'::outbox_kind as kind, id from campaign where state in ('launched', 'running', 'paused')
+       union all select 'wake_pool', id from sender_pool where awake
+       union all select 'ring_conversation', id from conversation where state = 'automatic' and kind = 'campaign'
+       union all select 'start_import', id from import where state in ('queued', 'running')) w
+      order by kind, id
+     on conflict (kind, ref_id) do nothing returning 1 as done`,
+  );
+  return rows.length;
+}

@@ -1,0 +1,133 @@
+import type { Database } from './client.ts';
+
+export interface PoolSender {
+  readonly id: string;
+  readonly e164: string;
+  readonly account_id: string;
+  readonly segments_per_second: number;
+  /** Whether urgent texts (replies, confirmations) of this sender are due. */
+  readonly urgent: boolean;
+}
+
+export interface CampaignLane {
+  readonly id: string;
+  readonly fence: number;
+  readonly launched_at: Date;
+  readonly limited: boolean;
+}
+
+export interface PoolWork {
+  readonly account_id: string;
+  readonly senders: readonly PoolSender[];
+  readonly campaigns: readonly CampaignLane[];
+}
+
+/**
+ * What is due for a pool now: its usable senders, those of them with urgent rows, and the running
+ * campaigns with due rows. Each question is one probe of a partial index.
+ */
+const WORK = `
+select p.account_id,
+  coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164, 'account_id', s.account_id,
+              'segments_per_second', s.segments_per_second,
+              'urgent', exists (select 1 from message m where m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool' and m.due_at <= now())) order by s.id)
+     from sender s where s.pool_id = p.id and (s.state = 'active' or (s.state = 'held' and s.held_until < now()))), '[]') as senders,
+  coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'launched_at', c.launched_at, 'limited', c.segments_per_second is not null) order by c.id)
+     from campaign c where c.pool_id = p.id and c.state = 'running'
+      and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null and m.due_at <= now())), '[]') as campaigns
+ from sender_pool p join provider_account a on a.id = p.account_id
+where p.id = $1::uuid and a.state = 'active' and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes')`;
+
+interface WorkRow {
+  readonly account_id: string;
+  readonly senders: PoolSender[];
+  readonly campaigns: (Omit<CampaignLane, 'launched_at'> & { readonly launched_at: string })[];
+}
+
+/** Null while the account may not send at all. */
+export async function findPoolWork(database: Database, poolId: string): Promise<PoolWork | null> {
+  const [row] = await database.query<WorkRow>(WORK, poolId);
+  if (row === undefined) return null;
+  return {
+    account_id: row.account_id,
+    senders: row.senders,
+    campaigns: row.campaigns.map((lane) => ({ ...lane, launched_at: new Date(lane.launched_at) })),
+  };
+}
+
+/**
+ * Lets a pool fall asleep, in the statement that sees no row due now or later. Returns null when it
+ * fell asleep, else the milliseconds until its next row is due.
+ */
+const SLEEP = `
+with next as (
+  select min(due_at) as due_at from (
+    select min(m.due_at) as due_at from sender s, lateral (
+        select due_at from message where sender_id = s.id and state = 'planned' and driver = 'pool' order by due_at limit 1) m
+     where s.pool_id = $1::uuid
+    union all
+    select min(m.due_at) from campaign c, lateral (
+        select due_at from message where campaign_id = c.id and state = 'planned' and driver = 'pool' and sender_id is null order by due_at, id limit 1) m
+     where c.pool_id = $1::uuid and c.state = 'running') t),
+slept as (
+  update sender_pool set awake = false where id = $1::uuid and (select due_at from next) is null returning id)
+select case when (select due_at from next) is null then null
+            else greatest(0, extract(epoch from (select due_at from next) - now()) * 1000)::int end as wait_ms`;
+
+export async function letPoolSleep(database: Database, poolId: string): Promise<number | null> {
+  const [row] = await database.query<{ wait_ms: number | null }>(SLEEP, poolId);
+  return row?.wait_ms ?? null;
+}
+
+/** Marks a pool awake and rings it if it slept. */
+export async function wakePool(database: Pick<Database, 'query'>, poolId: string): Promise<void> {
+  await database.query(
+    `with w as (update sender_pool set awake = true where id = $1::uuid and not awake returning id)
+     insert into outbox (kind, ref_id) select 'wake_pool', id from w
+     on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now() returning 1 as done`,
+    poolId,
+  );
+}
+
+/** Gives a text that its conversation could not send now to the pool, and rings the pool. */
+export async function handToPool(database: Database, messageId: string): Promise<boolean> {
+  const rows = await database.query(
+    `with m as (
+       update message set driver = 'pool' where id = $1::uuid and state = 'planned' returning pool_id),
+     w as (update sender_pool p set awake = true from m where p.id = m.pool_id and not p.awake returning p.id),
+     o as (
+       insert into outbox (kind, ref_id) select 'wake_pool', id from w
+       on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
+     select 1 as done from m`,
+    messageId,
+  );
+  return rows.length > 0;
+}
+
+export interface SendableMessage {
+  readonly id: string;
+  readonly state: string;
+  readonly driver: string;
+  readonly account_id: string;
+  readonly pool_id: string | null;
+  readonly sender_id: string | null;
+  readonly sender: string | null;
+  readonly campaign_id: string | null;
+  readonly segments: number;
+  readonly senders: readonly { readonly id: string; readonly e164: string }[];
+  readonly campaign_limited: boolean;
+}
+
+/** One planned text with the senders that could take it. */
+export async function findSendable(database: Database, messageId: string): Promise<SendableMessage | null> {
+  const [row] = await database.query<SendableMessage>(
+    `select m.id, m.state::text as state, m.driver::text as driver, m.account_id, m.pool_id, m.sender_id, m.sender,
+            m.campaign_id, m.segments,
+            coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164) order by s.id) from sender s
+               where s.pool_id = m.pool_id and s.state = 'active' and (m.sender_id is null or s.id = m.sender_id)), '[]') as senders,
+            exists (select 1 from campaign c where c.id = m.campaign_id and c.segments_per_second is not null) as campaign_limited
+       from message m where m.id = $1::uuid`,
+    messageId,
+  );
+  return row ?? null;
+}

@@ -1,0 +1,41 @@
+import type { Database, TenantDatabase } from './client.ts';
+import { newId } from './ids.ts';
+
+export interface NewSuppression {
+  readonly orgId: string;
+  readonly address: string;
+  readonly reason: string;
+  /** reply, provider, api, script or person. */
+  readonly source: string;
+  readonly evidenceMessageId: string | null;
+}
+
+/**
+ * Suppresses one person for the whole org and skips what is planned for them, under the row locks
+ * that a claim would need. Suppressing twice changes nothing. As with a stop, call `settleStop`
+ * afterwards to learn when no POST can start any more.
+ */
+export async function suppress(
+  database: Pick<Database | TenantDatabase, 'query'>,
+  suppression: NewSuppression,
+): Promise<{ readonly id: string | null }> {
+  const [row] = await database.query<{ id: string | null }>(
+    `with s as (
+       insert into suppression (id, org_id, scope, address, reason, source, evidence_message_id)
+       values ($1::uuid, $2::uuid, 'org', $3, $4, $5, $6::uuid) on conflict do nothing returning id),
+     l as (
+       select id from message where org_id = $2::uuid and address = $3 and state = 'planned'
+          and purpose in ('auto_reply', 'human_reply', 'human_first', 'campaign', 'api') order by id for update),
+     u as (
+       update message m set state = 'skipped', reason = 'opted_out', final_at = now() from l where m.id = l.id
+       returning m.org_id, m.campaign_id)
+     select (select id from s) as id`,
+    newId(),
+    suppression.orgId,
+    suppression.address,
+    suppression.reason,
+    suppression.source,
+    suppression.evidenceMessageId,
+  );
+  return { id: row?.id ?? null };
+}

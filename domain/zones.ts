@@ -1,0 +1,69 @@
+import { AREA_CODE_ZONES } from './data/area-code-zones.ts';
+import { COUNTRY_ZONES } from './data/country-zones.ts';
+import { CANADIAN_POSTCODE_ZONES, ZIP_PREFIX_ZONES } from './data/postcode-zones.ts';
+
+/** Lists a zone for every clock of the continental United States. */
+export const CONTINENTAL_US_ZONES: readonly string[] = [
+  'America/Chicago',
+  'America/Denver',
+  'America/Los_Angeles',
+  'America/New_York',
+  'America/Phoenix',
+];
+
+/**
+ * Finds every zone that a person may be in, as sorted IANA names: by postcode, else by area code, else by country.
+ *
+ * `country` is the ISO 3166 code of the number. Numbers move with people, so a postcode that lies in one
+ * zone outranks them. Where nothing is known, all clocks of the continental United States count.
+ */
+export function zonesForPhone({
+  e164,
+  country,
+  postcode,
+}: {
+  e164: string;
+  country: string;
+  postcode?: string | null | undefined;
+}): string[] {
+  const isNorthAmerican = e164.startsWith('+1');
+  const zones =
+    (isNorthAmerican ? zonesOfPostcode(postcode ?? '') : undefined) ??
+    (isNorthAmerican ? ZONES_BY_AREA_CODE.get(e164.slice(2, 5)) : undefined) ??
+    ZONES_BY_COUNTRY.get(country.toUpperCase()) ??
+    CONTINENTAL_US_ZONES;
+  return [...zones].toSorted();
+}
+
+const ZONES_BY_AREA_CODE = zonesByKey(AREA_CODE_ZONES);
+const ZONES_BY_ZIP_PREFIX = zonesByKey(ZIP_PREFIX_ZONES);
+const ZONES_BY_CANADIAN_PREFIX = zonesByKey(CANADIAN_POSTCODE_ZONES);
+const ZONES_BY_COUNTRY = zonesByKey(COUNTRY_ZONES);
+
+function zonesOfPostcode(postcode: string): readonly string[] | undefined {
+  const text = postcode.trim().toUpperCase();
+  const zip = /^(\d{3})\d{2}(?:-?\d{4})?$/.exec(text)?.[1];
+  if (zip !== undefined) return ZONES_BY_ZIP_PREFIX.get(zip);
+  const canadian = /^([A-Z]\d)[A-Z] ?\d[A-Z]\d$/.exec(text)?.[1];
+  if (canadian === undefined) return undefined;
+  return (
+    ZONES_BY_CANADIAN_PREFIX.get(canadian) ?? ZONES_BY_CANADIAN_PREFIX.get(canadian.slice(0, 1))
+  );
+}
+
+function zonesByKey(table: Readonly<Record<string, string>>): Map<string, string[]> {
+  const zones = new Map<string, string[]>();
+  for (const [zone, list] of Object.entries(table)) {
+    for (const key of list.trim().split(/\s+/).flatMap(keysOfRange)) {
+      zones.set(key, [...(zones.get(key) ?? []), zone]);
+    }
+  }
+  return zones;
+}
+
+function keysOfRange(entry: string): string[] {
+  const range = /^(\d{3})-(\d{3})$/.exec(entry);
+  if (range === null) return [entry];
+  const [from, to] = [Number(range[1]), Number(range[2])];
+  return Array.from({ length: to - from + 1 }, (_, index) => String(from + index).padStart(3, '0'));
+}

@@ -1,0 +1,80 @@
+/**
+ * The face of the workflows: their names, ids, inputs, signals, updates and task queues. Everything
+ * here carries ids only; texts, names and numbers stay in Postgres.
+ */
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineSignal, defineUpdate } from '@temporalio/workflow';
+
+/** Workflows and the activities beside them. */
+export const ENGINE_QUEUE = 'engine';
+/** The slices that send a pool's texts, apart so that a burst cannot delay a turn. */
+export const SENDING_QUEUE = 'sending';
+
+export const CAMPAIGN_WORKFLOW = 'campaignWorkflow';
+export const SENDER_POOL_WORKFLOW = 'senderPoolWorkflow';
+export const CONVERSATION_WORKFLOW = 'conversationWorkflow';
+export const IMPORT_WORKFLOW = 'importWorkflow';
+export const MAINTENANCE_WORKFLOW = 'maintenanceWorkflow';
+
+export interface CampaignInput {
+  readonly campaignId: string;
+}
+
+export interface SenderPoolInput {
+  readonly poolId: string;
+}
+
+export interface ConversationInput {
+  readonly conversationId: string;
+}
+
+export interface ImportInput {
+  readonly importId: string;
+}
+
+export const MAINTENANCE_JOBS = ['reconcile', 'fill-inbound-gaps', 'fold-counters', 'housekeeping'] as const;
+export type MaintenanceJob = (typeof MAINTENANCE_JOBS)[number];
+
+export interface MaintenanceInput {
+  readonly job: MaintenanceJob;
+}
+
+/** The one doorbell of every workflow: "look at the rows again". It carries nothing. */
+export const ringSignal = defineSignal('ring');
+
+/** Changes a campaign's own rate; its validator refuses what no sender could do. */
+export const setRateUpdate = defineUpdate<SetRateResult, [SetRateInput]>('setRate');
+
+export interface SetRateInput {
+  /** Segments a second, above 0 and at most 10,000. */
+  readonly segmentsPerSecond: number;
+}
+
+export interface SetRateResult {
+  readonly segmentsPerSecond: number;
+}
+
+/** Both are ids or closed words, so operators can filter workflows by campaign. */
+export const CAMPAIGN_ID = defineSearchAttributeKey('GwCampaignId', 'KEYWORD');
+export const CAMPAIGN_STATE = defineSearchAttributeKey('GwCampaignState', 'KEYWORD');
+export const SEARCH_ATTRIBUTE_NAMES = ['GwCampaignId', 'GwCampaignState'] as const;
+
+export function campaignWorkflowId(campaignId: string): string {
+  return `campaign/${campaignId}`;
+}
+
+export function senderPoolWorkflowId(poolId: string): string {
+  return `sender-pool/${poolId}`;
+}
+
+export function conversationWorkflowId(conversationId: string): string {
+  return `conversation/${conversationId}`;
+}
+
+export function importWorkflowId(importId: string): string {
+  return `import/${importId}`;
+}
+
+export function maintenanceScheduleId(job: MaintenanceJob): string {
+  return `maintenance/${job}`;
+}
