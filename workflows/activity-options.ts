@@ -1,0 +1,40 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { EngineActivities, PoolActivities } from '../activities/index.ts';
+import { SENDING_QUEUE } from './contract.ts';
+
+/** For ever, but never faster than this: the rows are the truth and trying again is harmless. */
+const PATIENT = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' } as const;
+
+/** Slices that run for seconds and beat: a dead worker is noticed within the heartbeat timeout. */
+export const slices = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '2 minutes',
+  heartbeatTimeout: '10s',
+  retry: PATIENT,
+});
+
+/** A pool's slices, on their own queue; 5 s without a beat and another worker takes over. */
+export const pool = proxyActivities<PoolActivities>({
+  taskQueue: SENDING_QUEUE,
+  startToCloseTimeout: '60s',
+  heartbeatTimeout: '5s',
+  retry: PATIENT,
+});
+
+/** One or two statements. */
+export const steps = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '15s',
+  retry: PATIENT,
+});
+
+/** One POST with its own deadline of 10 s; a retry finds the row out of `planned` and posts nothing. */
+export const sends = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '40s',
+  retry: PATIENT,
+});
+
+/** A whole file, chunk by chunk; the cursor goes on where it was. */
+export const imports = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '6 hours',
+  heartbeatTimeout: '30s',
+  retry: PATIENT,
+});

@@ -1,0 +1,5 @@
+export { campaignWorkflow } from './campaign.ts';
+export { conversationWorkflow } from './conversation.ts';
+export { importWorkflow } from './import.ts';
+export { maintenanceWorkflow } from './maintenance.ts';
+export { senderPoolWorkflow } from './sender-pool.ts';
