@@ -71,7 +71,7 @@ export function createCampaignActivities(deps: ActivityDeps) {
     setCampaignRate: async (input: { readonly campaignId: string; readonly segmentsPerSecond: number }): Promise<void> => {
       await database.query(SET_BUCKET, 'campaign', input.campaignId, input.segmentsPerSecond);
       await database.query(
-        'update campaign set segments_per_second = $2 where id = $1::uuid returning 1 as done',
+        'update campaign set segments_per_second = $2::float8 where id = $1::uuid returning 1 as done',
         input.campaignId,
         input.segmentsPerSecond,
       );

@@ -22,6 +22,8 @@ export interface ActivityDeps {
   readonly sockets: Sockets;
   readonly recorder: Recorder;
   readonly log: ActivityLog;
+  /** Told of every POST's outcome, for metrics. */
+  readonly onPost: (outcome: string) => void;
   readonly settings: ActivitySettings;
 }
 

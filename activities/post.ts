@@ -54,6 +54,7 @@ export async function postClaimed(
   } finally {
     deps.sockets.release();
   }
+  deps.onPost(outcome.kind);
   await deps.recorder.add(toRecord(message, outcome));
   if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);
   return outcome.kind;

@@ -64,7 +64,7 @@ export async function takePermits(
 /** Creates a bucket, or changes its rate; a raised rate never fills it at once. */
 export const SET_BUCKET = `
 insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
-values ($1::bucket_kind, $2::uuid, $3, greatest($3, 1), greatest($3, 1))
+values ($1::bucket_kind, $2::uuid, $3::float8, greatest($3::float8, 1), greatest($3::float8, 1))
 on conflict (kind, ref_id) do update
    set segments_per_second = excluded.segments_per_second, burst = excluded.burst,
        tokens = least(permit_bucket.tokens, excluded.burst)

@@ -39,3 +39,21 @@ export async function suppress(
   );
   return { id: row?.id ?? null };
 }
+
+/** Suppresses the people of these texts, which their provider says have opted out. */
+export async function suppressReported(database: Database, messageIds: readonly string[]): Promise<void> {
+  for (const messageId of messageIds) {
+    const [message] = await database.query<{ org_id: string; address: string }>(
+      'select org_id, address from message where id = $1::uuid',
+      messageId,
+    );
+    if (message === undefined) continue;
+    await suppress(database, {
+      orgId: message.org_id,
+      address: message.address,
+      reason: 'provider_blocked',
+      source: 'provider',
+      evidenceMessageId: messageId,
+    });
+  }
+}

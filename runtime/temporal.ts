@@ -1,6 +1,6 @@
 import { Client, Connection, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import { temporal } from '@temporalio/proto';
+import proto from '@temporalio/proto';
 import {
   ENGINE_QUEUE,
   MAINTENANCE_JOBS,
@@ -30,23 +30,26 @@ export async function ensureSearchAttributes(connection: NativeConnection, names
   const known = await connection.operatorService.listSearchAttributes({ namespace });
   const missing = SEARCH_ATTRIBUTE_NAMES.filter((name) => known.customAttributes?.[name] === undefined);
   if (missing.length === 0) return;
-  const keyword = temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
+  const keyword = proto.temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
   await connection.operatorService.addSearchAttributes({
     namespace,
     searchAttributes: Object.fromEntries(missing.map((name) => [name, keyword])),
   });
 }
 
-/** Creates the periodic jobs' schedules, or sets their pace; also after Temporal's store was lost. */
-export async function ensureSchedules(client: Client, config: Pick<Config, 'MAINTENANCE_EVERY_MS'>): Promise<void> {
+/** Creates the periodic jobs' schedules where they are missing; tells how many were. */
+export async function ensureSchedules(
+  client: Client,
+  config: Pick<Config, 'MAINTENANCE_EVERY_MS'>,
+): Promise<{ created: number }> {
   const everyMs: Readonly<Record<MaintenanceJob, number>> = {
     reconcile: config.MAINTENANCE_EVERY_MS,
     'fill-inbound-gaps': config.MAINTENANCE_EVERY_MS * 2,
     'fold-counters': config.MAINTENANCE_EVERY_MS,
     housekeeping: 3_600_000,
   };
-  await Promise.all(
-    MAINTENANCE_JOBS.map(async (job) => {
+  const created = await Promise.all(
+    MAINTENANCE_JOBS.map(async (job): Promise<number> => {
       const scheduleId = maintenanceScheduleId(job);
       const spec = { intervals: [{ every: everyMs[job] }] };
       try {
@@ -64,10 +67,12 @@ export async function ensureSchedules(client: Client, config: Pick<Config, 'MAIN
           policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
           state: { triggerImmediately: true },
         });
+        return 1;
       } catch (error) {
         if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-        await client.schedule.getHandle(scheduleId).update((previous) => ({ ...previous, spec }));
+        return 0;
       }
     }),
   );
+  return { created: created.reduce((sum, n) => sum + n, 0) };
 }

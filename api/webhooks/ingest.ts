@@ -1,0 +1,111 @@
+import type { Database } from '../../db/client.ts';
+import { createGroupCommit } from '../../db/group-commit.ts';
+import { isStop, settleStop, storeInbound, type InboundArrival } from '../../db/inbound.ts';
+import type { Notifier } from '../../db/notifier.ts';
+import { markContacts } from '../../db/records.ts';
+import {
+  quarantine,
+  storeReports,
+  type ReportArrival,
+  type ReportedError,
+} from '../../db/reports.ts';
+import { suppressReported } from '../../db/suppressions.ts';
+import { twilioErrorRule } from '../../providers/twilio-errors.ts';
+
+/** A parsed webhook with the bytes it came in, kept in case the database refuses the former. */
+export interface Arrival<Parsed> {
+  readonly parsed: Parsed;
+  readonly raw: string;
+}
+
+/** Overload sheds reports first: their queue is the shorter one. */
+const QUEUE = { inbound: 50_000, reports: 20_000 } as const;
+const BATCH = { maxItems: 200, maxBytes: 1_000_000 } as const;
+
+/**
+ * Stores webhooks with their neighbours, in one transaction a batch. Each call resolves after the
+ * commit; for a stop, only when no POST to that person can start any more.
+ */
+export function createIngest(deps: { readonly database: Database; readonly notifier: Notifier }) {
+  const { database, notifier } = deps;
+
+  const inbound = createGroupCommit<Arrival<InboundArrival>, null>({
+    ...BATCH,
+    maxQueued: QUEUE.inbound,
+    sizeOf: ({ raw }) => raw.length,
+    write: async (items) => {
+      await storeInbound(
+        database,
+        items.map(({ parsed }) => parsed),
+      );
+      notifier.poke();
+      return items.map(() => null);
+    },
+    refuse: (item, error) =>
+      keepRaw(database, { item, accountId: item.parsed.accountId, kind: 'inbound' }, error),
+  });
+
+  const reports = createGroupCommit<Arrival<ReportArrival>, null>({
+    ...BATCH,
+    maxQueued: QUEUE.reports,
+    sizeOf: ({ raw }) => raw.length,
+    write: async (items) => {
+      const errors = await storeReports(
+        database,
+        items.map(({ parsed }) => parsed),
+      );
+      if (errors.length > 0) await applyErrors(database, errors);
+      return items.map(() => null);
+    },
+    refuse: (item, error) =>
+      keepRaw(database, { item, accountId: item.parsed.accountId, kind: 'status' }, error),
+  });
+
+  return {
+    addInbound: async (arrival: Arrival<InboundArrival>): Promise<void> => {
+      await inbound.add(arrival);
+      if (!isStop(arrival.parsed)) return;
+      const waitMs = await settleStop(database, arrival.parsed);
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    },
+    addReport: async (arrival: Arrival<ReportArrival>): Promise<void> => {
+      await reports.add(arrival);
+    },
+    /** Keeps a signed body that is not what its path says. */
+    addUnreadable: (item: {
+      accountId: string;
+      kind: string;
+      raw: string;
+      problem: string;
+    }): Promise<void> => quarantine(database, item),
+    /** Waits until everything accepted is written; at shutdown. */
+    close: async (): Promise<void> => {
+      await Promise.all([inbound.idle(), reports.idle()]);
+    },
+  };
+}
+
+export type Ingest = ReturnType<typeof createIngest>;
+
+async function keepRaw(
+  database: Database,
+  { item, accountId, kind }: { item: { readonly raw: string }; accountId: string; kind: string },
+  error: unknown,
+): Promise<null> {
+  await quarantine(database, { accountId, kind, raw: item.raw, problem: String(error) });
+  return null;
+}
+
+/** What the carrier's error numbers say about people: dead numbers, landlines, opt-outs that we missed. */
+async function applyErrors(database: Database, errors: readonly ReportedError[]): Promise<void> {
+  const by = (contact: string): ReportedError[] =>
+    errors.filter((error) => twilioErrorRule(error.error_code).contact === contact);
+  const contactIds = (rows: readonly ReportedError[]): string[] =>
+    rows.flatMap((row) => row.contact_id ?? []);
+  await markContacts(database, contactIds(by('invalid-number')), 'invalid_number');
+  await markContacts(database, contactIds(by('landline')), 'landline');
+  await suppressReported(
+    database,
+    by('opted-out').map((row) => row.id),
+  );
+}

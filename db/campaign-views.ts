@@ -1,0 +1,122 @@
+import { READ_COUNTERS, type CounterRow } from './campaigns.ts';
+import type { TenantDatabase } from './client.ts';
+
+export interface ProgressRow {
+  readonly state: string;
+  readonly startMode: string;
+  readonly resolvedStartMode: string | null;
+  readonly audience: number;
+  readonly leftOut: Record<string, number>;
+  readonly launchedAt: Date | null;
+  readonly finishedAt: Date | null;
+  readonly counters: readonly CounterRow[];
+}
+
+/** Counters and progress in one snapshot. */
+const PROGRESS = `
+select c.state::text as state, c.start_mode::text as "startMode", p.resolved_start_mode::text as "resolvedStartMode",
+       coalesce(p.audience, 0) as audience, coalesce(p.left_out, '{}') as "leftOut",
+       c.launched_at as "launchedAt", c.finished_at as "finishedAt",
+       coalesce((select jsonb_agg(to_jsonb(t)) from (${READ_COUNTERS}) t), '[]') as counters`;
+
+export async function readProgress(
+  tenant: TenantDatabase,
+  campaignId: string,
+): Promise<ProgressRow | null> {
+  const [row] = await tenant.query<ProgressRow>(
+    `${PROGRESS} from campaign c left join campaign_progress p on p.campaign_id = c.id where c.id = $1::uuid`,
+    campaignId,
+  );
+  return row ?? null;
+}
+
+export interface ReportRow extends ProgressRow {
+  /** Outbound texts by state, counted row by row. */
+  readonly ledger: Record<string, number>;
+  readonly firstTexts: number;
+  readonly segmentsSent: number;
+  readonly rejects: Record<string, number>;
+  readonly conversations: Record<string, number>;
+}
+
+/** Progress and the ledger itself in one snapshot, so that they can be compared. Costs a scan of the campaign's texts. */
+export async function readReport(
+  tenant: TenantDatabase,
+  campaignId: string,
+): Promise<ReportRow | null> {
+  const [row] = await tenant.query<ReportRow>(
+    `with texts as (
+       select state, case when state = 'rejected' then coalesce(error_code::text, reason, 'unknown') end as reject,
+              purpose = 'campaign' and try = 1 and wave = 0 as first, count(*) as n, coalesce(sum(segments), 0) as segments
+         from message where campaign_id = $1::uuid and direction = 'outbound' group by 1, 2, 3),
+     talks as (select state, count(*) as n from conversation where campaign_id = $1::uuid group by 1)
+     ${PROGRESS},
+       coalesce((select jsonb_object_agg(state, n) from (select state, sum(n) as n from texts group by 1) t), '{}') as ledger,
+       coalesce((select sum(n) from texts where first), 0)::int as "firstTexts",
+       coalesce((select sum(segments) from texts where state = 'accepted'), 0)::int as "segmentsSent",
+       coalesce((select jsonb_object_agg(reject, n) from (select reject, sum(n) as n from texts where reject is not null group by 1) t), '{}') as rejects,
+       coalesce((select jsonb_object_agg(state, n) from talks), '{}') as conversations
+       from campaign c left join campaign_progress p on p.campaign_id = c.id where c.id = $1::uuid`,
+    campaignId,
+  );
+  return row ?? null;
+}
+
+export interface ReportPerson {
+  readonly zoneSetId: number;
+  readonly seq: number;
+  readonly contactId: string;
+  readonly externalId: string | null;
+  readonly phone: string;
+  readonly state: string | null;
+  readonly delivery: string | null;
+  readonly reason: string | null;
+  readonly errorCode: number | null;
+  readonly segments: number | null;
+  readonly answers: Record<string, string>;
+  readonly optedOut: boolean;
+  readonly conversationState: string | null;
+}
+
+/** A page of the frozen audience with what became of each person; by (zone set, seq), which its unique index orders. */
+export async function listReportPeople(
+  tenant: TenantDatabase,
+  slice: {
+    readonly campaignId: string;
+    readonly afterZoneSet: number;
+    readonly afterSeq: number;
+    readonly limit: number;
+  },
+): Promise<ReportPerson[]> {
+  return tenant.query<ReportPerson>(
+    `with page as (
+       select * from campaign_contact where campaign_id = $1::uuid and (zone_set_id, seq) > ($2::int, $3::int)
+        order by zone_set_id, seq limit $4::int)
+     select p.zone_set_id as "zoneSetId", p.seq, p.contact_id as "contactId", k.external_id as "externalId", p.e164 as phone,
+            m.state::text as state, m.delivery::text as delivery, m.reason, m.error_code as "errorCode", m.segments::int as segments,
+            coalesce((select jsonb_object_agg(a.step, a.answer) from answer_current a where a.conversation_id = p.id), '{}') as answers,
+            exists (select 1 from suppression s where s.address = p.e164 and s.lifted_at is null and s.scope <> 'programme') as "optedOut",
+            v.state::text as "conversationState"
+       from page p left join contact k on k.id = p.contact_id left join conversation v on v.id = p.id
+       left join lateral (
+         select m.* from message m where m.conversation_id = p.id and m.direction = 'outbound' and m.purpose = 'campaign'
+          order by m.try desc, m.id desc limit 1) m on true
+      order by p.zone_set_id, p.seq`,
+    slice.campaignId,
+    slice.afterZoneSet,
+    slice.afterSeq,
+    slice.limit,
+  );
+}
+
+/** The script of a campaign, for the names of its questions. */
+export async function findCampaignGraph(
+  tenant: TenantDatabase,
+  campaignId: string,
+): Promise<unknown> {
+  const [row] = await tenant.query<{ graph: unknown }>(
+    'select v.graph from campaign c join script_version v on v.id = c.script_version_id where c.id = $1::uuid',
+    campaignId,
+  );
+  return row?.graph ?? null;
+}

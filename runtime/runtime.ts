@@ -1,0 +1,46 @@
+import { createAccountLoader } from '../db/accounts.ts';
+import { createDatabase } from '../db/client.ts';
+import { createNotifier } from '../db/notifier.ts';
+import { createProviders } from '../providers/registry.ts';
+import type { Config } from './config.ts';
+import { createLogger } from './logger.ts';
+import { createMetrics } from './metrics.ts';
+import { createSecretBox } from './secrets.ts';
+
+/** What every process of the engine shares in kind: built once, in this order, and closed in reverse. */
+export function createRuntime(config: Config, process: string) {
+  const log = createLogger({ level: config.LOG_LEVEL, process });
+  const onError = (error: Error): void => log.warn({ error: String(error) }, 'a database connection was lost');
+  const engine = createDatabase({
+    url: config.DATABASE_ENGINE_URL,
+    applicationName: `groundswell-${process}`,
+    poolSize: config.DATABASE_POOL_SIZE,
+    onError,
+  });
+  const secrets = createSecretBox({ key: config.KEY_ENCRYPTION_KEY, keyId: config.KEY_ENCRYPTION_KEY_ID });
+  const providers = createProviders({ twilio: { maxConcurrentSends: config.MAX_CONCURRENT_SENDS } });
+  return {
+    config,
+    log,
+    engine,
+    secrets,
+    providers,
+    accounts: createAccountLoader(engine, secrets.open),
+    notifier: createNotifier(engine),
+    metrics: createMetrics({ process, database: engine }),
+    /** The same database for HTTP requests: as gw_api, one org at a time. */
+    createApiDatabase: () =>
+      createDatabase({
+        url: config.DATABASE_API_URL,
+        applicationName: `groundswell-${process}-requests`,
+        poolSize: config.DATABASE_POOL_SIZE,
+        onError,
+      }),
+    close: async (): Promise<void> => {
+      await providers.close();
+      await engine.close();
+    },
+  };
+}
+
+export type Runtime = ReturnType<typeof createRuntime>;
