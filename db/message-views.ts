@@ -142,7 +142,7 @@ export async function listMessageEvents(
   return tenant.query<MessageEvent>(
     `select e.id, e.at, e.kind::text as kind, e.status::text as status, e.provider_message_id as "providerMessageId",
             e.error_code as "errorCode", e.detail
-       from provider_event e where e.message_id = $1::uuid order by e.id limit 500`,
+       from provider_event e where e.message_id = $1::uuid order by e.at, e.id limit 500`,
     messageId,
   );
 }

@@ -1,0 +1,39 @@
+import type { MiddlewareHandler } from 'hono';
+import type { KeyLookup, Scope } from '../db/api-keys.ts';
+import { hasScope, type ApiEnv } from './context.ts';
+import { ApiError } from './errors.ts';
+
+/** Resources that decide who can do what, or hold credentials. */
+const ADMIN_PATHS = /^\/v1\/(?:keys|provider-accounts)(?:\/|$)/;
+
+/** Finds whose key the request carries. */
+export function authenticate(keys: KeyLookup, now: () => Date): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const [, key] = /^Bearer +(\S+)$/i.exec(c.req.header('Authorization') ?? '') ?? [];
+    if (key === undefined) {
+      throw new ApiError('unauthorized', 'Send "Authorization: Bearer <key>".');
+    }
+    const caller = await keys.find(key, now());
+    if (caller === null) {
+      throw new ApiError('unauthorized', 'The key is unknown, revoked or expired.');
+    }
+    c.set('caller', caller);
+    await next();
+  };
+}
+
+/** Lets reading need read, changing need write, keys and provider accounts admin. */
+export function authorize(): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const needed = neededScope(c.req.method, c.req.path);
+    if (!hasScope(c.var.caller, needed)) {
+      throw new ApiError('forbidden', `This needs a key with the scope "${needed}".`);
+    }
+    await next();
+  };
+}
+
+function neededScope(method: string, path: string): Scope {
+  if (ADMIN_PATHS.test(path)) return 'admin';
+  return method === 'GET' || method === 'HEAD' ? 'read' : 'write';
+}

@@ -1,0 +1,94 @@
+import type { z } from '@hono/zod-openapi';
+import type { CampaignDraft, CampaignView } from '../db/campaign-drafts.ts';
+import { CAMPAIGN_ACTIONS, nextState } from '../domain/campaign-state.ts';
+import { campaignWorkflowId } from '../workflows/contract.ts';
+import type { ApiDeps } from './context.ts';
+import { ApiError } from './errors.ts';
+import type {
+  CreateCampaignSchema,
+  PatchCampaignSchema,
+  TextingHoursSchema,
+} from './schemas/campaigns.ts';
+
+type TextingHours = z.infer<typeof TextingHoursSchema>;
+
+const DEFAULTS = {
+  programme: null,
+  startMode: 'auto',
+  unknownPolicy: 'confirmed_absent',
+  hoursStartMinute: 540,
+  hoursEndMinute: 1_200,
+  hoursDays: [1, 2, 3, 4, 5, 6],
+  hoursBlackout: [],
+  segmentsPerSecond: null,
+  replyWindowSeconds: 259_200,
+  startsAt: null,
+} as const;
+
+/** What a body says over what stands, or over the defaults. */
+export function toDraft(
+  ...[input, before]:
+    | [z.infer<typeof CreateCampaignSchema>]
+    | [z.infer<typeof PatchCampaignSchema>, CampaignDraft]
+): CampaignDraft {
+  const { textingHours, ...given } = input;
+  const hours = textingHours === undefined ? {} : toMinutes(textingHours);
+  // The first form has every required field; the second begins with a whole draft.
+  return { ...DEFAULTS, ...before, ...definedOnly(given), ...hours } as CampaignDraft;
+}
+
+/** A campaign as the API shows it. */
+export function showCampaign({ settings }: Pick<ApiDeps, 'settings'>) {
+  return (row: CampaignView) => {
+    const { hoursStartMinute, hoursEndMinute, hoursDays, hoursBlackout, ...rest } = row;
+    const textingHours = {
+      start: toClock(hoursStartMinute),
+      end: toClock(hoursEndMinute),
+      days: hoursDays,
+      blackoutDates: hoursBlackout,
+    };
+    const temporalUrl =
+      row.launchedAt === null
+        ? null
+        : `${settings.temporalUiUrl.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(settings.temporalNamespace)}/workflows/${encodeURIComponent(campaignWorkflowId(row.id))}`;
+    return { ...rest, textingHours, temporalUrl };
+  };
+}
+
+/** What an admin can do; starting and finishing are the engine's. */
+const OWN_ACTIONS = CAMPAIGN_ACTIONS.filter((action) => action !== 'start' && action !== 'finish');
+
+/** Says in which state the campaign is and what it allows. */
+export function stateError(campaign: Pick<CampaignView, 'state'>, action: string): ApiError {
+  const allowed = OWN_ACTIONS.filter((each) => nextState(campaign.state, each) !== null);
+  const can =
+    allowed.length === 0 ? 'It allows nothing more.' : `It allows: ${allowed.join(', ')}.`;
+  return new ApiError(
+    'campaign-state',
+    `The campaign is ${campaign.state}, which does not allow to ${action}. ${can}`,
+    { errors: [{ field: 'state', message: campaign.state }] },
+  );
+}
+
+function toMinutes(hours: TextingHours) {
+  return {
+    hoursStartMinute: toMinute(hours.start),
+    hoursEndMinute: toMinute(hours.end),
+    hoursDays: [...new Set(hours.days)].toSorted((a, b) => a - b),
+    hoursBlackout: [...new Set(hours.blackoutDates)].toSorted(),
+  };
+}
+
+function toMinute(clock: string): number {
+  const [hour = 0, minute = 0] = clock.split(':').map(Number);
+  return hour * 60 + minute;
+}
+
+function toClock(minute: number): string {
+  const two = (n: number) => String(n).padStart(2, '0');
+  return `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
+}
+
+function definedOnly(given: object): object {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,118 @@
+/** One process of the engine, or one administrative act: `npm start -- <command>`. */
+import { parseArgs } from 'node:util';
+import { Client } from 'pg';
+import { migrate } from '../db/migrate.ts';
+import { ConfigError, describeConfig, readConfig } from '../runtime/config.ts';
+
+const HELP = `npm start -- <command>
+
+  api                    the HTTP API and the webhooks
+  ingest                 the webhooks alone, as a process of their own
+  worker                 workflows and activities
+  simulator              a server that speaks Twilio's API, for development
+  migrate                brings the database at DATABASE_URL up to date
+  create-org --name X    makes an org and its first API key
+  check-config           checks the environment and says what is wrong
+  print-config           the settings as a Markdown table
+  print-schema           the Prisma schema of the database at DATABASE_URL
+`;
+
+const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  // Loaded only when asked for: a worker must not pay for the API, nor a migration for either.
+  api: async () => {
+    readConfig();
+    await (await import('../api/main.ts')).runApi();
+  },
+  ingest: async () => {
+    readConfig();
+    await (await import('../api/main.ts')).runIngest();
+  },
+  worker: async () => {
+    readConfig();
+    await (await import('../worker/main.ts')).runWorker();
+  },
+  simulator: async () => {
+    await import('../simulator/main.ts');
+  },
+  migrate: async () => {
+    const applied = await migrate(ownerUrl());
+    print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`);
+  },
+  'create-org': createFirstKey,
+  'check-config': async () => {
+    readConfig();
+    print('The configuration is valid.');
+  },
+  'print-config': async () => print(describeConfig()),
+  'print-schema': printSchema,
+};
+
+async function createFirstKey(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: { name: { type: 'string' } } });
+  if (values.name === undefined || values.name.trim() === '') {
+    throw new UsageError('create-org needs --name, the name of the org.');
+  }
+  const { createOrg } = await import('../db/orgs.ts');
+  const { orgId, apiKey } = await createOrg(ownerUrl(), { name: values.name });
+  print(JSON.stringify({ orgId, apiKey }));
+}
+
+async function printSchema(): Promise<void> {
+  const { generateSchema } = await import('../prisma/generate-schema.ts');
+  const client = new Client({ connectionString: ownerUrl() });
+  await client.connect();
+  try {
+    process.stdout.write(await generateSchema(client));
+  } finally {
+    await client.end();
+  }
+}
+
+/** What was typed is wrong: the message alone is the help. */
+class UsageError extends Error {}
+
+/** Administrative acts need the database and nothing else of the configuration. */
+function ownerUrl(): string {
+  const url = process.env['DATABASE_URL'];
+  if (url === undefined || url === '') throw new UsageError('DATABASE_URL is not set.');
+  return url;
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** Whoever started us was killed: stop as if we were asked to. */
+function followParent(): void {
+  if (process.channel === undefined) return;
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+  process.channel?.unref();
+}
+
+async function main(): Promise<void> {
+  const [name = '', ...args] = process.argv.slice(2);
+  if (name === '' || name === '--help' || name === 'help') return print(HELP.trimEnd());
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw new UsageError(`Unknown command "${name}".\n\n${HELP}`);
+  followParent();
+  await command(args);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.exitCode = 1;
+  const isPlain = error instanceof ConfigError || error instanceof UsageError;
+  const text = error instanceof Error && !isPlain ? withCauses(error) : (error as Error).message;
+  process.stderr.write(`${text}\n`);
+  // A half-started process may hold sockets that would keep it alive.
+  if (!isPlain) process.exit(1);
+}
+
+/** The message and what lies behind it, without stacks: this is read by an operator. */
+function withCauses(error: Error): string {
+  const cause = error.cause instanceof Error ? `\n  because: ${withCauses(error.cause)}` : '';
+  const code = (error as { code?: string }).code;
+  const text = error.message === '' ? (code ?? error.name) : error.message;
+  return `${text}${cause}`;
+}

@@ -1,0 +1,212 @@
+import { describe, expect, test } from 'vitest';
+import { createConversationActivities, type TurnResult } from '../../activities/conversations.ts';
+import { storeInbound } from '../../db/inbound.ts';
+import { storeReports } from '../../db/reports.ts';
+import type { Script } from '../../domain/script.ts';
+import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
+import { TEST_SCRIPT, withLedger } from '../support/ledger.ts';
+
+const ledger = withLedger();
+let nextSid = 0;
+
+interface Talk {
+  readonly conversationId: string;
+  readonly messageId: string;
+  hear(body: string): Promise<void>;
+  turn(): Promise<TurnResult>;
+  row(): Promise<Record<string, unknown>>;
+  answers(): Promise<string[]>;
+  replies(): Promise<string[]>;
+}
+
+/** A person whose first text was accepted; `hear` is their reply as a webhook brings it. */
+async function startTalk(script: Script = TEST_SCRIPT): Promise<Talk> {
+  const campaign = await ledger().addCampaign({ script });
+  const [person = { conversationId: '', messageId: '', address: '' }] = campaign.people;
+  const { conversationId, messageId, address } = person;
+  const [sender = { id: '', e164: '' }] = ledger().senders;
+  const { database } = ledger();
+  await database.query(
+    `update message set state = 'accepted', accepted_at = now(), provider_message_id = $2, sender = $3, sender_id = $4::uuid where id = $1::uuid returning 1 as done`,
+    messageId,
+    `SM${messageId.replaceAll('-', '')}`,
+    sender.e164,
+    sender.id,
+  );
+  await database.query(
+    `insert into conversation_route (account_id, sender, address, org_id, conversation_id, last_out_at)
+     values ($1::uuid, $2, $3, $4::uuid, $5::uuid, now()) returning 1 as done`,
+    ledger().accountId,
+    sender.e164,
+    address,
+    ledger().orgId,
+    conversationId,
+  );
+  const { takeTurn } = createConversationActivities(createActivityDeps(ledger(), createScriptedProvider()));
+  return {
+    conversationId,
+    messageId,
+    hear: async (body) => {
+      nextSid += 1;
+      await storeInbound(database, [
+        {
+          accountId: ledger().accountId,
+          orgId: ledger().orgId,
+          orgName: 'Test Org',
+          providerMessageId: `SM${String(nextSid).padStart(32, '0')}`,
+          address,
+          sender: sender.e164,
+          body,
+          media: [],
+          providerKeyword: null,
+          receivedAt: new Date(),
+        },
+      ]);
+    },
+    turn: () => takeTurn({ conversationId }),
+    row: async () => {
+      const [row] = await database.query<Record<string, unknown>>(
+        `select state::text as state, step, needs_reply_reason, handled_seq, visits from conversation where id = $1::uuid`,
+        conversationId,
+      );
+      return row ?? {};
+    },
+    answers: async () => {
+      const rows = await database.query<{ answer: string }>(
+        `select step || '=' || answer as answer from answer_event where conversation_id = $1::uuid order by visit`,
+        conversationId,
+      );
+      return rows.map((row) => row.answer);
+    },
+    replies: async () => {
+      const rows = await database.query<{ step: string }>(
+        `select step from message where conversation_id = $1::uuid and purpose = 'auto_reply' order by created_at, id`,
+        conversationId,
+      );
+      return rows.map((row) => row.step);
+    },
+  };
+}
+
+describe('a turn', () => {
+  test('records the answer and plans the next question', async () => {
+    const talk = await startTalk();
+    await talk.hear('Yes!');
+    const result = await talk.turn();
+    expect(result.sendIds).toHaveLength(1);
+    expect(result).toMatchObject({ state: 'automatic', done: false });
+    expect(await talk.answers()).toEqual(['ask=yes']);
+    expect(await talk.replies()).toEqual(['help_out']);
+    expect(await ledger().count(`tagging where conversation_id = $1::uuid and tag = 'voter'`, talk.conversationId)).toBe(1);
+  });
+
+  test('that is rung again, or by many at once, plans nothing twice', async () => {
+    const talk = await startTalk();
+    await talk.hear('yes');
+    const results = await Promise.all([talk.turn(), talk.turn(), talk.turn(), talk.turn()]);
+    expect(new Set(results.flatMap((result) => result.sendIds)).size).toBe(1);
+    expect(await talk.replies()).toEqual(['help_out']);
+    expect(await talk.answers()).toEqual(['ask=yes']);
+  });
+
+  test('deals with several texts in the order they came', async () => {
+    const talk = await startTalk();
+    await talk.hear('yes');
+    await talk.hear('yes');
+    await talk.turn();
+    expect(await talk.answers()).toEqual(['ask=yes', 'help_out=yes']);
+    expect(await talk.row()).toMatchObject({ state: 'closed', step: null, handled_seq: 2 });
+  });
+
+  test('visits a step twice and keeps both answers', async () => {
+    const talk = await startTalk();
+    for (const body of ['yes', 'again', 'no']) {
+      await talk.hear(body);
+      await talk.turn();
+    }
+    expect(await talk.answers()).toEqual(['ask=yes', 'help_out=again', 'ask=no']);
+    expect(await ledger().count(`answer_current where conversation_id = $1::uuid and step = 'ask' and answer = 'no'`, talk.conversationId)).toBe(1);
+  });
+
+  test('hands an unclear reply to a person and stays silent', async () => {
+    const talk = await startTalk();
+    await talk.hear('who is this?');
+    expect(await talk.turn()).toMatchObject({ sendIds: [], state: 'needs_reply', done: true });
+    expect(await talk.row()).toMatchObject({ needs_reply_reason: 'unclear', step: 'ask' });
+    await talk.hear('yes');
+    expect(await talk.turn()).toMatchObject({ sendIds: [], state: 'needs_reply' });
+  });
+
+  test('hands a possible stop to a person', async () => {
+    const talk = await startTalk();
+    await talk.hear('please don’t stop the good work');
+    await talk.turn();
+    expect(await talk.row()).toMatchObject({ state: 'needs_reply', needs_reply_reason: 'may_be_a_stop' });
+  });
+
+  test('ends the script at a stop', async () => {
+    const talk = await startTalk();
+    await talk.hear('STOP');
+    expect(await talk.turn()).toMatchObject({ sendIds: [], state: 'closed', done: true });
+    expect(await talk.replies()).toEqual([]);
+  });
+
+  test('leaves the question standing after a help', async () => {
+    const talk = await startTalk();
+    await talk.hear('HELP');
+    await talk.turn();
+    expect(await talk.row()).toMatchObject({ state: 'automatic', step: 'ask' });
+    await talk.hear('no');
+    await talk.turn();
+    expect(await talk.answers()).toEqual(['ask=no']);
+  });
+
+  test('suppresses the person when the answer means "never"', async () => {
+    const talk = await startTalk();
+    await talk.hear('never');
+    await talk.turn();
+    expect(await ledger().count(`suppression where source = 'script' and lifted_at is null`)).toBe(1);
+  });
+
+  test('opens a closed conversation again', async () => {
+    const talk = await startTalk();
+    await talk.hear('no');
+    await talk.turn();
+    expect(await talk.row()).toMatchObject({ state: 'closed' });
+    await talk.hear('Actually, yes');
+    expect(await talk.turn()).toMatchObject({ state: 'needs_reply' });
+    expect(await talk.row()).toMatchObject({ needs_reply_reason: 'after_the_script' });
+  });
+});
+
+test('a step that waits for its delivery goes on when the report came, and a report rings it', async () => {
+  const talk = await startTalk({
+    start: 'ask',
+    steps: {
+      ask: { text: 'Shall we send the link? Reply STOP to opt out.', answers: [{ key: 'yes', label: 'Yes', words: ['yes'], next: 'link' }] },
+      link: { text: 'Here: example.org', waitFor: 'delivered', next: 'after' },
+      after: { text: 'Did it arrive?', answers: [{ key: 'ok', label: 'Ok', words: ['ok'] }] },
+    },
+  });
+  await talk.hear('yes');
+  const first = await talk.turn();
+  const [linkId = ''] = first.sendIds;
+  expect(await talk.replies()).toEqual(['link']);
+  const early = await talk.turn();
+  expect(early.sendIds).toEqual([linkId]);
+  await ledger().database.query('delete from outbox returning 1 as done');
+  await storeReports(ledger().database, [
+    {
+      accountId: ledger().accountId,
+      orgId: ledger().orgId,
+      messageId: linkId,
+      providerMessageId: `SM${'f'.repeat(32)}`,
+      status: 'delivered',
+      errorCode: null,
+    },
+  ]);
+  expect(await ledger().count(`outbox where kind = 'ring_conversation' and ref_id = $1::uuid`, talk.conversationId)).toBe(1);
+  const next = await talk.turn();
+  expect(next.sendIds).toHaveLength(1);
+  expect(await talk.row()).toMatchObject({ step: 'after', state: 'automatic' });
+});
