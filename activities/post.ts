@@ -55,8 +55,9 @@ export async function postClaimed(
     deps.sockets.release();
   }
   deps.onPost(outcome.kind);
-  await deps.recorder.add(toRecord(message, outcome));
+  // First the rule, then the record: a crash between leaves the row to reconcile, not an opt-out unnoticed.
   if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);
+  await deps.recorder.add(toRecord(message, outcome));
   return outcome.kind;
 }
 

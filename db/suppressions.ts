@@ -1,4 +1,4 @@
-import type { Database, TenantDatabase } from './client.ts';
+import type { Database } from './client.ts';
 import { newId } from './ids.ts';
 
 export interface NewSuppression {
@@ -16,7 +16,7 @@ export interface NewSuppression {
  * afterwards to learn when no POST can start any more.
  */
 export async function suppress(
-  database: Pick<Database | TenantDatabase, 'query'>,
+  database: Database,
   suppression: NewSuppression,
 ): Promise<{ readonly id: string | null }> {
   const [row] = await database.query<{ id: string | null }>(
@@ -28,7 +28,12 @@ export async function suppress(
           and purpose in ('auto_reply', 'human_reply', 'human_first', 'campaign', 'api') order by id for update),
      u as (
        update message m set state = 'skipped', reason = 'opted_out', final_at = now() from l where m.id = l.id
-       returning m.org_id, m.campaign_id)
+       returning m.org_id, m.campaign_id),
+     d as (
+       insert into counter_delta (org_id, campaign_id, kind, value, n)
+       select u.org_id, u.campaign_id, v.kind, v.value, v.sign * count(*) from u,
+              (values ('state', 'planned', -1), ('state', 'skipped', 1), ('skip', 'opted_out', 1)) v(kind, value, sign)
+        where u.campaign_id is not null group by 1, 2, 3, 4, v.sign)
      select (select id from s) as id`,
     newId(),
     suppression.orgId,

@@ -2,14 +2,17 @@ import { z } from '@hono/zod-openapi';
 import { SCRIPT_PROBLEMS } from '../../domain/script.ts';
 import { id, isStorable, text, time } from './common.ts';
 
-const key = z.string().max(100).refine(isStorable, 'must be well-formed text without NUL');
+/** Postgres stores no NUL and no half characters. */
+const upTo = (length: number) =>
+  z.string().max(length).refine(isStorable, 'must be well-formed text without NUL');
+const key = upTo(100);
 const next = key.nullable().optional().describe('The step that follows; null or absent: the end.');
 
 const AnswerSchema = z.object({
   key: key.describe('Names the answer in reports.'),
-  label: key.max(500).describe('The answer in words, for people.'),
+  label: upTo(500).describe('The answer in words, for people.'),
   words: z
-    .array(key.max(500))
+    .array(upTo(500))
     .max(500)
     .describe('Words or phrases that mean it, without regard to case.'),
   next,
@@ -21,9 +24,9 @@ const AnswerSchema = z.object({
 });
 
 const StepSchema = z.object({
-  text: key
-    .max(10_000)
-    .describe('A template: {{field}} or {{field|fallback}}. The first must offer an opt-out.'),
+  text: upTo(10_000).describe(
+    'A template: {{field}} or {{field|fallback}}. The first must offer an opt-out.',
+  ),
   answers: z.array(AnswerSchema).max(100).optional().describe('Make the step a question.'),
   next,
   unclear: z

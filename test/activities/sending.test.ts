@@ -1,20 +1,23 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, test } from 'vitest';
 import { createMaintenanceActivities } from '../../activities/maintenance.ts';
-import { createSendingActivities } from '../../activities/sending.ts';
+import { createSendingActivities, type SendMessageOutcome, type SendPlannedResult } from '../../activities/sending.ts';
 import { newId } from '../../db/ids.ts';
 import type { MessagingProvider, RemoteText, SendOutcome } from '../../providers/messaging-provider.ts';
 import { twilioErrorRule } from '../../providers/twilio-errors.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
 import { withLedger } from '../support/ledger.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 const ledger = withLedger();
 
 function sending(provider: MessagingProvider) {
   const activities = createSendingActivities(createActivityDeps(ledger(), provider));
   return {
-    sendPlanned: () => new MockActivityEnvironment().run(activities.sendPlanned, { poolId: ledger().poolId }),
-    sendMessage: (messageId: string) => new MockActivityEnvironment().run(activities.sendMessage, { messageId }),
+    sendPlanned: (): Promise<SendPlannedResult> =>
+      new MockActivityEnvironment().run(() => activities.sendPlanned({ poolId: ledger().poolId })),
+    sendMessage: (messageId: string): Promise<SendMessageOutcome> =>
+      new MockActivityEnvironment().run(() => activities.sendMessage({ messageId })),
   };
 }
 
@@ -53,10 +56,13 @@ describe('a slice of a pool', () => {
     }
     const provider = createScriptedProvider();
     const { asleep } = await sending(provider).sendPlanned();
-    expect(asleep).toBe(false);
-    expect(provider.sent).toHaveLength(10);
+    const sent = provider.sent.length;
     await ledger().database.query('delete from permit_bucket returning 1 as done');
     await sending(createScriptedProvider()).sendPlanned();
+    // Five each, and each may overdraw by one text.
+    expect(sent).toBeGreaterThanOrEqual(10);
+    expect(sent).toBeLessThanOrEqual(12);
+    expect(asleep).toBe(false);
   });
 
   test('hands back a text whose right to post had ended before a byte was written', async () => {
@@ -69,8 +75,13 @@ describe('a slice of a pool', () => {
         return tries === 1 ? { kind: 'not-started', detail: 'too late' } : { kind: 'accepted', providerMessageId: `SM${'a'.repeat(32)}`, from: null };
       },
     });
-    await sending(provider).sendPlanned();
-    await sending(provider).sendPlanned();
+    await waitUntil(
+      async () => {
+        await sending(provider).sendPlanned();
+        return (await view(id))['state'] === 'accepted';
+      },
+      { what: 'the second claim' },
+    );
     expect(await view(id)).toMatchObject({ state: 'accepted', attempt: 2 });
   });
 });
@@ -108,7 +119,7 @@ describe('a conversation’s own send', () => {
     const campaign = await ledger().addCampaign({ driver: 'conversation' });
     const id = campaign.people[0]?.messageId ?? '';
     await ledger().database.query(
-      `update message set state = 'sending', sender = '+12125550101', lease_until = now() - interval '1 s' where id = $1::uuid returning 1 as done`,
+      `update message set state = 'sending', sender = '+12125550101', claimed_at = now(), lease_until = now() + interval '1 hour' where id = $1::uuid returning 1 as done`,
       id,
     );
     const provider = createScriptedProvider();
@@ -120,7 +131,7 @@ describe('a conversation’s own send', () => {
     const campaign = await ledger().addCampaign({ driver: 'conversation', state: 'paused' });
     const id = campaign.people[0]?.messageId ?? '';
     const provider = createScriptedProvider();
-    expect(await sending(provider).sendMessage(id)).toBe('settled');
+    expect(await sending(provider).sendMessage(id)).toBe('queued');
     expect(await view(id)).toMatchObject({ state: 'planned', driver: 'pool' });
     expect(provider.sent).toEqual([]);
   });

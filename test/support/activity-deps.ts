@@ -58,7 +58,12 @@ export function createActivityDeps(
     sockets: createSockets(10),
     recorder: createRecorder(ledger.database),
     onPost: () => {},
-    log: { info: () => {}, warn: () => {}, error: () => {} },
+    log: {
+      info: () => {},
+      warn: () => {},
+      // What production only logs must not pass unseen in a test.
+      error: (fields, text) => process.stderr.write(`${text} ${JSON.stringify(fields)}\n`),
+    },
     settings: {
       publicUrl: 'http://127.0.0.1:9',
       sendDeadlineMs: 2_000,

@@ -1,0 +1,65 @@
+import { describe, expect, test } from 'vitest';
+import {
+  IMPORT_WORKFLOW,
+  MAINTENANCE_JOBS,
+  MAINTENANCE_WORKFLOW,
+  ringSignal,
+} from '../../workflows/contract.ts';
+import { waitUntil } from '../support/wait-until.ts';
+import { createGate, withWorkflows } from './support.ts';
+
+const bench = withWorkflows();
+const IMPORT = { importId: '00000000-0000-7000-8000-000000000004' };
+
+describe('an import’s workflow', () => {
+  test('imports its file and ends', async () => {
+    const seen: unknown[] = [];
+    const runImport = async (input: { readonly importId: string }) => {
+      seen.push(input);
+      return { state: 'finished', rows: 3 };
+    };
+    await bench().run({ runImport }, async () => (await bench().start(IMPORT_WORKFLOW, IMPORT)).result());
+    expect(seen).toEqual([IMPORT]);
+  });
+
+  test('tries again when its activity failed, and takes rings for nothing', async () => {
+    const gate = createGate();
+    let calls = 0;
+    const runImport = async () => {
+      calls += 1;
+      if (calls < 3) throw new Error('the database is away');
+      await gate.opened;
+      return { state: 'finished', rows: 3 };
+    };
+    await bench().run({ runImport }, async () => {
+      const workflow = await bench().start(IMPORT_WORKFLOW, IMPORT);
+      await workflow.signal(ringSignal);
+      const ended = workflow.result();
+      await waitUntil(() => calls === 3, { what: 'the third try' });
+      await workflow.signal(ringSignal);
+      gate.open();
+      await ended;
+    });
+    expect(calls).toBe(3);
+  });
+});
+
+describe('a maintenance run', () => {
+  test.each(MAINTENANCE_JOBS)('of %s does that job once and ends', async (job) => {
+    const log: string[] = [];
+    const note = <Result>(name: string, result: Result) => async (): Promise<Result> => {
+      log.push(name);
+      return result;
+    };
+    const activities = {
+      reconcile: note('reconcile', { expired: 0, looked: 0, stranded: 0 }),
+      fillInboundGaps: note('fill-inbound-gaps', { accounts: 0, found: 0 }),
+      foldCounters: note('fold-counters', { folded: 0 }),
+      housekeeping: note('housekeeping', undefined),
+    };
+    await bench().run(activities, async () =>
+      (await bench().start(MAINTENANCE_WORKFLOW, { job })).result(),
+    );
+    expect(log).toEqual([job]);
+  });
+});
