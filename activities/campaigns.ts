@@ -1,5 +1,11 @@
 import { heartbeat, sleep } from '@temporalio/activity';
-import { changeCampaign, READ_COUNTERS, readActivity, skipPlanned, type CounterRow } from '../db/campaigns.ts';
+import {
+  changeCampaign,
+  READ_COUNTERS,
+  readActivity,
+  skipPlanned,
+  type CounterRow,
+} from '../db/campaigns.ts';
 import { causeId } from '../db/ids.ts';
 import {
   findPlanningCampaign,
@@ -58,7 +64,8 @@ export function createCampaignActivities(deps: ActivityDeps) {
       for (;;) {
         heartbeat();
         const campaign = await findPlanningCampaign(database, input.campaignId);
-        if (campaign === null) return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
+        if (campaign === null)
+          return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
         const next = await stepCampaign(deps, campaign);
         if (next.done || next.waitMs > TICK_MS || performance.now() > end) {
           return { ...next, details: await describe(deps, campaign, next.state) };
@@ -68,7 +75,10 @@ export function createCampaignActivities(deps: ActivityDeps) {
     },
 
     /** Sets a campaign's own rate. Key: the campaign; the same rate twice is the same rate. */
-    setCampaignRate: async (input: { readonly campaignId: string; readonly segmentsPerSecond: number }): Promise<void> => {
+    setCampaignRate: async (input: {
+      readonly campaignId: string;
+      readonly segmentsPerSecond: number;
+    }): Promise<void> => {
       await database.query(SET_BUCKET, 'campaign', input.campaignId, input.segmentsPerSecond);
       await database.query(
         'update campaign set segments_per_second = $2::float8 where id = $1::uuid returning 1 as done',
@@ -111,13 +121,21 @@ async function begin(deps: ActivityDeps, campaign: PlanningCampaign): Promise<St
       startMode: campaign.start_mode === 'auto' ? automatic : campaign.start_mode,
     });
   }
-  await changeCampaign(deps.database, { campaignId: campaign.id, action: 'start', actor: 'engine' });
+  await changeCampaign(deps.database, {
+    campaignId: campaign.id,
+    action: 'start',
+    actor: 'engine',
+  });
   return { state: 'running', done: false, waitMs: 0 };
 }
 
 async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
   const { database } = deps;
-  const cursors = await refreshWindows(deps, campaign, await listOpenCursors(database, campaign.id));
+  const cursors = await refreshWindows(
+    deps,
+    campaign,
+    await listOpenCursors(database, campaign.id),
+  );
   if (cursors.length === 0) {
     if (campaign.planned_all_at === null) await markPlannedAll(database, campaign.id);
     return finishWhenQuiet(deps, campaign);
@@ -126,21 +144,42 @@ async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Ste
   const driver = campaign.resolved_start_mode === 'first_text' ? 'conversation' : 'pool';
   const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
   const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
-  let want = Math.min(Math.ceil(campaignRate(campaign) * AHEAD_S[driver]) - planned, MAX_ROWS_A_PLAN);
+  let want = Math.min(
+    Math.ceil(campaignRate(campaign) * AHEAD_S[driver]) - planned,
+    MAX_ROWS_A_PLAN,
+  );
   for (const cursor of cursors) {
     if (want <= 0) break;
     if (!cursor.no_legal_hour && !isOpen(cursor, now)) continue;
-    want -= await planSlice(deps, campaign, { cursor, count: Math.min(want, cursor.size - cursor.next_seq + 1), driver });
+    want -= await planSlice(deps, campaign, {
+      cursor,
+      count: Math.min(want, cursor.size - cursor.next_seq + 1),
+      driver,
+    });
   }
-  const opening = Math.min(...cursors.map((cursor) => (isOpen(cursor, now) || cursor.no_legal_hour ? now : (cursor.opens_at?.getTime() ?? now))));
-  return { state: campaign.state, done: false, waitMs: Math.max(0, Math.min(opening - now, 3_600_000)) };
+  const opening = Math.min(
+    ...cursors.map((cursor) =>
+      isOpen(cursor, now) || cursor.no_legal_hour ? now : (cursor.opens_at?.getTime() ?? now),
+    ),
+  );
+  return {
+    state: campaign.state,
+    done: false,
+    waitMs: Math.max(0, Math.min(opening - now, 3_600_000)),
+  };
 }
 
 /** Works out the texting hours anew for every zone set whose window is over or not known yet. */
-async function refreshWindows(deps: ActivityDeps, campaign: PlanningCampaign, cursors: readonly Cursor[]): Promise<Cursor[]> {
+async function refreshWindows(
+  deps: ActivityDeps,
+  campaign: PlanningCampaign,
+  cursors: readonly Cursor[],
+): Promise<Cursor[]> {
   const nowMs = Date.now();
   const stale = cursors.filter(
-    (cursor) => !cursor.no_legal_hour && (cursor.closes_at === null || cursor.closes_at.getTime() - nowMs < LEAST_WINDOW_MS),
+    (cursor) =>
+      !cursor.no_legal_hour &&
+      (cursor.closes_at === null || cursor.closes_at.getTime() - nowMs < LEAST_WINDOW_MS),
   );
   if (stale.length === 0) return [...cursors];
   const hours = {
@@ -152,7 +191,11 @@ async function refreshWindows(deps: ActivityDeps, campaign: PlanningCampaign, cu
   const windows = stale.map((cursor) => {
     // A window that is about to close counts as over: look just behind it.
     const from = Math.max(nowMs, (cursor.closes_at?.getTime() ?? 0) + 60_000);
-    const window = openWindow({ zones: cursor.zones, hours, nowMs: cursor.closes_at === null ? nowMs : from });
+    const window = openWindow({
+      zones: cursor.zones,
+      hours,
+      nowMs: cursor.closes_at === null ? nowMs : from,
+    });
     return {
       zoneSetId: cursor.zone_set_id,
       opensAt: window === null ? null : new Date(window.opensAtMs),
@@ -186,7 +229,9 @@ async function planSlice(
     priority: PURPOSE_RULES.campaign.priority,
     step,
     notAfter: new Date((cursor.closes_at?.getTime() ?? Date.now()) - CLOSING_PAD_MS),
-    texts: people.map((person) => writeText(campaign, { person, step, template, noLegalHour: cursor.no_legal_hour })),
+    texts: people.map((person) =>
+      writeText(campaign, { person, step, template, noLegalHour: cursor.no_legal_hour }),
+    ),
   });
   return moved ? people.length : 0;
 }
@@ -195,13 +240,19 @@ function firstText(campaign: PlanningCampaign): { step: string; template: Templa
   const script = readScript(campaign.graph);
   const [step = script.start] = openingSends(script).sends;
   const parsed = parseTemplate(findStep(script, step)?.text ?? '');
-  if (!parsed.ok) throw new Error(`script version ${campaign.script_version_id}: ${parsed.problem}`);
+  if (!parsed.ok)
+    throw new Error(`script version ${campaign.script_version_id}: ${parsed.problem}`);
   return { step, template: parsed.template };
 }
 
 function writeText(
   campaign: PlanningCampaign,
-  { person, step, template, noLegalHour }: { person: AudienceMember; step: string; template: Template; noLegalHour: boolean },
+  {
+    person,
+    step,
+    template,
+    noLegalHour,
+  }: { person: AudienceMember; step: string; template: Template; noLegalHour: boolean },
 ): PlannedText {
   const rendered = render(template, mergeValues(person.merge));
   const body = rendered.ok ? rendered.body : '';
@@ -231,8 +282,13 @@ async function finishWhenQuiet(deps: ActivityDeps, campaign: PlanningCampaign): 
   const quietAt = (lastAt ?? campaign.launched_at).getTime() + campaign.reply_window_s * 1_000;
   const waiting = campaign.replies_closed_at === null ? quietAt - Date.now() : 0;
   if (open > 0 || openUnknown > 0) return { state: campaign.state, done: false, waitMs: 1_000 };
-  if (waiting > 0) return { state: campaign.state, done: false, waitMs: Math.min(waiting, IDLE_WAIT_MS) };
-  const finished = await changeCampaign(deps.database, { campaignId: campaign.id, action: 'finish', actor: 'engine' });
+  if (waiting > 0)
+    return { state: campaign.state, done: false, waitMs: Math.min(waiting, IDLE_WAIT_MS) };
+  const finished = await changeCampaign(deps.database, {
+    campaignId: campaign.id,
+    action: 'finish',
+    actor: 'engine',
+  });
   return { state: finished.state ?? campaign.state, done: finished.changed, waitMs: 0 };
 }
 
@@ -242,13 +298,28 @@ function campaignRate(campaign: PlanningCampaign): number {
 }
 
 function isOpen(cursor: Cursor, nowMs: number): boolean {
-  return cursor.opens_at !== null && cursor.closes_at !== null && cursor.opens_at.getTime() <= nowMs && nowMs < cursor.closes_at.getTime() - LEAST_WINDOW_MS;
+  return (
+    cursor.opens_at !== null &&
+    cursor.closes_at !== null &&
+    cursor.opens_at.getTime() <= nowMs &&
+    nowMs < cursor.closes_at.getTime() - LEAST_WINDOW_MS
+  );
 }
 
-async function describe(deps: ActivityDeps, campaign: PlanningCampaign, state: string): Promise<string> {
+async function describe(
+  deps: ActivityDeps,
+  campaign: PlanningCampaign,
+  state: string,
+): Promise<string> {
   const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaign.id);
   const lines = counters
     .toSorted((a, b) => a.kind.localeCompare(b.kind) || a.value.localeCompare(b.value))
     .map((row) => `| ${row.kind} | ${row.value} | ${row.n} |`);
-  return [`**${state}**, ${campaign.resolved_start_mode ?? campaign.start_mode}`, '', '| counter | value | n |', '|---|---|---|', ...lines].join('\n');
+  return [
+    `**${state}**, ${campaign.resolved_start_mode ?? campaign.start_mode}`,
+    '',
+    '| counter | value | n |',
+    '|---|---|---|',
+    ...lines,
+  ].join('\n');
 }

@@ -1,10 +1,24 @@
 import { causeId } from '../db/ids.ts';
 import { settleStop } from '../db/inbound.ts';
 import { suppress } from '../db/suppressions.ts';
-import { findTurnView, writeTurn, type TurnAnswer, type TurnInbound, type TurnText, type TurnView } from '../db/turns.ts';
+import {
+  findTurnView,
+  writeTurn,
+  type TurnAnswer,
+  type TurnInbound,
+  type TurnText,
+  type TurnView,
+} from '../db/turns.ts';
 import { classifyReply } from '../domain/keywords.ts';
 import { PURPOSE_RULES, AUTO_REPLY_WITHIN_MS } from '../domain/purpose.ts';
-import { advance, afterDelivered, findStep, isQuestion, openingSends, type Script } from '../domain/script.ts';
+import {
+  advance,
+  afterDelivered,
+  findStep,
+  isQuestion,
+  openingSends,
+  type Script,
+} from '../domain/script.ts';
 import { measure } from '../domain/segments.ts';
 import { parseTemplate, render } from '../domain/template.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -53,7 +67,9 @@ export function createConversationActivities(deps: ActivityDeps) {
         if (draft.optOut !== null) await optOut(deps, view, draft.optOut);
         if (await write(deps, view, draft)) return result(view, draft);
       }
-      throw new Error(`conversation ${input.conversationId}: ${MAX_RACES} turns were taken by others`);
+      throw new Error(
+        `conversation ${input.conversationId}: ${MAX_RACES} turns were taken by others`,
+      );
     },
   };
 }
@@ -74,7 +90,8 @@ function decide(view: TurnView, nowMs: number): Draft {
 function openDraft(view: TurnView, script: Script | null): Draft {
   const fresh = view.turn === 0 && view.opened && script !== null;
   const opening = fresh ? openingSends(script) : null;
-  const waitsForFirst = fresh && opening?.step != null && findStep(script, opening.step)?.waitFor === 'delivered';
+  const waitsForFirst =
+    fresh && opening?.step != null && findStep(script, opening.step)?.waitFor === 'delivered';
   return {
     state: view.state === 'closed' && view.inbound.length > 0 ? 'automatic' : view.state,
     reason: null,
@@ -89,7 +106,11 @@ function openDraft(view: TurnView, script: Script | null): Draft {
   };
 }
 
-function hear(view: TurnView, draft: Draft, { script, inbound }: { script: Script; inbound: TurnInbound }): void {
+function hear(
+  view: TurnView,
+  draft: Draft,
+  { script, inbound }: { script: Script; inbound: TurnInbound },
+): void {
   const kind = inbound.keyword ?? classifyReply(inbound.body).kind;
   if (kind === 'stop') {
     // The webhook's transaction has suppressed the person already; here the script only ends.
@@ -101,7 +122,8 @@ function hear(view: TurnView, draft: Draft, { script, inbound }: { script: Scrip
   if (draft.state === 'needs_reply') return;
   const step = draft.step === null ? null : findStep(script, draft.step);
   if (kind === 'ambiguous-stop') return handOver(draft, 'may_be_a_stop');
-  if (draft.step === null || step === null || !isQuestion(step)) return handOver(draft, 'after_the_script');
+  if (draft.step === null || step === null || !isQuestion(step))
+    return handOver(draft, 'after_the_script');
   const heard = advance({ script, step: draft.step, body: inbound.body });
   if (heard.outcome === 'unclear') {
     if (heard.handOver) return handOver(draft, 'unclear');

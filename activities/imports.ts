@@ -1,7 +1,15 @@
 import { heartbeat } from '@temporalio/activity';
 import { parse, CsvError } from 'csv-parse';
 import { readBlob } from '../db/blobs.ts';
-import { endImport, findImport, startImport, writeImportChunk, type ImportedPerson, type ImportRow, type RejectedRow } from '../db/imports.ts';
+import {
+  endImport,
+  findImport,
+  startImport,
+  writeImportChunk,
+  type ImportedPerson,
+  type ImportRow,
+  type RejectedRow,
+} from '../db/imports.ts';
 import { mapColumns, type ColumnMapping } from '../domain/columns.ts';
 import { parsePhone } from '../domain/phone-number.ts';
 import { zonesForPhone } from '../domain/texting-hours.ts';
@@ -44,13 +52,19 @@ export function createImportActivities(deps: ActivityDeps) {
     runImport: async (input: { readonly importId: string }): Promise<RunImportResult> => {
       const row = await findImport(database, input.importId);
       if (row === null) return { state: 'unknown', rows: 0 };
-      if (row.state !== 'queued' && row.state !== 'running') return { state: row.state, rows: row.cursor_row };
+      if (row.state !== 'queued' && row.state !== 'running')
+        return { state: row.state, rows: row.cursor_row };
       try {
         const state = await importRows(deps, row);
         await endImport(database, { importId: row.id, state, problem: null, problemRow: null });
       } catch (error) {
         if (!(error instanceof BadFileError)) throw error;
-        await endImport(database, { importId: row.id, state: 'failed', problem: error.message, problemRow: error.row });
+        await endImport(database, {
+          importId: row.id,
+          state: 'failed',
+          problem: error.message,
+          problemRow: error.row,
+        });
       }
       const ended = await findImport(database, row.id);
       return { state: ended?.state ?? 'unknown', rows: ended?.cursor_row ?? 0 };
@@ -73,7 +87,11 @@ async function importRows(deps: ActivityDeps, row: ImportRow): Promise<'finished
     seen.clear();
     return (await findImport(deps.database, row.id))?.cancel_requested ?? true;
   };
-  for await (const { cells, endByte } of readRows(deps, row, { fromByte, fromRow: row.cursor_row, columns: header.cells.length })) {
+  for await (const { cells, endByte } of readRows(deps, row, {
+    fromByte,
+    fromRow: row.cursor_row,
+    columns: header.cells.length,
+  })) {
     chunk.toRow += 1;
     chunk.toByte = endByte;
     judge(chunk, { cells, mapping: mapped.mapping, row, seen });
@@ -87,7 +105,17 @@ async function importRows(deps: ActivityDeps, row: ImportRow): Promise<'finished
 /** Decides one row: a person, or a reject with its reason. */
 function judge(
   chunk: Chunk,
-  { cells, mapping, row, seen }: { cells: readonly string[]; mapping: ColumnMapping; row: ImportRow; seen: Map<string, number> },
+  {
+    cells,
+    mapping,
+    row,
+    seen,
+  }: {
+    cells: readonly string[];
+    mapping: ColumnMapping;
+    row: ImportRow;
+    seen: Map<string, number>;
+  },
 ): void {
   const rowNo = chunk.toRow;
   const phone = parsePhone(cells[mapping.phone] ?? '', row.default_country);
@@ -97,7 +125,12 @@ function judge(
   }
   const earlier = seen.get(phone.e164);
   if (earlier !== undefined) {
-    chunk.rejects.push({ rowNo, reason: 'duplicate', detail: `same number as row ${earlier}`, duplicateOf: earlier });
+    chunk.rejects.push({
+      rowNo,
+      reason: 'duplicate',
+      detail: `same number as row ${earlier}`,
+      duplicateOf: earlier,
+    });
     return;
   }
   seen.set(phone.e164, rowNo);
@@ -111,14 +144,29 @@ function judge(
     lastName: cell(mapping.lastName),
     externalId: cell(mapping.externalId) || null,
     postcode,
-    fields: Object.fromEntries(mapping.fields.map(({ name, index }) => [name, cell(index)]).filter(([, value]) => value !== '')),
+    fields: Object.fromEntries(
+      mapping.fields
+        .map(({ name, index }) => [name, cell(index)])
+        .filter(([, value]) => value !== ''),
+    ),
     zones: zonesForPhone({ e164: phone.e164, country: phone.country, postcode }),
   });
 }
 
-async function readHeader(deps: ActivityDeps, row: ImportRow): Promise<{ cells: string[]; endByte: number }> {
-  for await (const { cells, endByte } of readRows(deps, row, { fromByte: 0, fromRow: -1, columns: null })) {
-    if (cells.length > MAX_COLUMNS) throw new BadFileError(`The file has ${cells.length} columns; at most ${MAX_COLUMNS} are read.`, 1);
+async function readHeader(
+  deps: ActivityDeps,
+  row: ImportRow,
+): Promise<{ cells: string[]; endByte: number }> {
+  for await (const { cells, endByte } of readRows(deps, row, {
+    fromByte: 0,
+    fromRow: -1,
+    columns: null,
+  })) {
+    if (cells.length > MAX_COLUMNS)
+      throw new BadFileError(
+        `The file has ${cells.length} columns; at most ${MAX_COLUMNS} are read.`,
+        1,
+      );
     return { cells, endByte };
   }
   throw new BadFileError('The file is empty.', null);
@@ -130,22 +178,39 @@ async function* readRows(
   row: ImportRow,
   from: { readonly fromByte: number; readonly fromRow: number; readonly columns: number | null },
 ): AsyncGenerator<{ cells: string[]; endByte: number }> {
-  const parser = parse({ bom: from.fromByte === 0, max_record_size: MAX_ROW_BYTES, relax_column_count: true, skip_empty_lines: true, info: true });
+  const parser = parse({
+    bom: from.fromByte === 0,
+    max_record_size: MAX_ROW_BYTES,
+    relax_column_count: true,
+    skip_empty_lines: true,
+    info: true,
+  });
   const feed = (async () => {
-    for await (const piece of readBlob(deps.database, { orgId: row.org_id, sha256: row.blob_sha256, fromByte: from.fromByte })) {
+    for await (const piece of readBlob(deps.database, {
+      orgId: row.org_id,
+      sha256: row.blob_sha256,
+      fromByte: from.fromByte,
+    })) {
       if (parser.destroyed) return;
-      if (!parser.write(piece)) await new Promise((resolve) => parser.once('drain', resolve).once('close', resolve));
+      if (!parser.write(piece))
+        await new Promise((resolve) => parser.once('drain', resolve).once('close', resolve));
     }
     parser.end();
   })();
   feed.catch((error: unknown) => parser.destroy(error as Error));
   let rowNo = from.fromRow;
   try {
-    for await (const parsed of parser as AsyncIterable<{ record: string[]; info: { bytes: number } }>) {
+    for await (const parsed of parser as AsyncIterable<{
+      record: string[];
+      info: { bytes: number };
+    }>) {
       rowNo += 1;
       const { record, info } = parsed;
       if (from.columns !== null && record.length !== from.columns) {
-        throw new BadFileError(`Row ${rowNo} has ${record.length} cells, the header has ${from.columns}.`, rowNo);
+        throw new BadFileError(
+          `Row ${rowNo} has ${record.length} cells, the header has ${from.columns}.`,
+          rowNo,
+        );
       }
       if (record.some((cell) => cell.includes('\uFFFD'))) {
         throw new BadFileError(`Row ${rowNo} is not UTF-8. Save the file as "CSV UTF-8".`, rowNo);
@@ -161,14 +226,13 @@ async function* readRows(
 }
 
 function csvProblem(error: CsvError, rowNo: number): string {
-  switch (error.code) {
-    case 'CSV_QUOTE_NOT_CLOSED':
-      return `A quote that opens in row ${rowNo} is never closed.`;
-    case 'CSV_MAX_RECORD_SIZE':
-      return `Row ${rowNo} is longer than ${MAX_ROW_BYTES} bytes; a quote before it may be missing.`;
-    default:
-      return `Row ${rowNo} is not valid CSV: ${error.message}`;
+  if (error.code === 'CSV_QUOTE_NOT_CLOSED')
+    return `A quote that opens in row ${rowNo} is never closed.`;
+  if (error.code === 'CSV_MAX_RECORD_SIZE') {
+    return `Row ${rowNo} is longer than ${MAX_ROW_BYTES} bytes; a quote before it may be missing.`;
   }
+  // The parser's own words would quote the cells.
+  return `Row ${rowNo} is not valid CSV (${error.code}).`;
 }
 
 function emptyChunk(fromRow: number, toByte: number): Chunk {

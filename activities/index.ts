@@ -5,7 +5,7 @@ import { createImportActivities } from './imports.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
 import { createSendingActivities } from './sending.ts';
 
-export type { ActivityDeps, ActivityLog, ActivitySettings } from './deps.ts';
+export type { ActivityDeps } from './deps.ts';
 
 /** Activities of the engine queue. */
 export function createEngineActivities(deps: ActivityDeps) {

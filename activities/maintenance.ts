@@ -5,7 +5,15 @@ import { handOverStranded, housekeep } from '../db/housekeeping.ts';
 import { causeId, newId } from '../db/ids.ts';
 import { isStop, settleStop, storeInbound, type InboundArrival } from '../db/inbound.ts';
 import { climb } from '../db/permits.ts';
-import { closeGap, countTwins, expireLeases, findKnownProviderIds, noteAbsent, takeUnknown, type UnknownText } from '../db/reconcile.ts';
+import {
+  closeGap,
+  countTwins,
+  expireLeases,
+  findKnownProviderIds,
+  noteAbsent,
+  takeUnknown,
+  type UnknownText,
+} from '../db/reconcile.ts';
 import { storeReports } from '../db/reports.ts';
 import type { LoadedAccount } from '../db/accounts.ts';
 import { idTimeMs } from '../domain/derived-id.ts';
@@ -33,7 +41,10 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
       await climb(database);
       const stranded = await handOverStranded(database);
       const expired = await expireLeases(database);
-      const unknown = await takeUnknown(database, { limit: UNKNOWN_A_ROUND, backoffMs: deps.settings.reconcileBackoffMs });
+      const unknown = await takeUnknown(database, {
+        limit: UNKNOWN_A_ROUND,
+        backoffMs: deps.settings.reconcileBackoffMs,
+      });
       for (const text of unknown) {
         heartbeat();
         await reconcileText(deps, text);
@@ -49,7 +60,10 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
         heartbeat();
         found += await fillGap(deps, loaded).catch((error: unknown) => {
           // One account's trouble must not keep the others' stops away; the next round tries again.
-          deps.log.error({ account: loaded.account.id, error: String(error) }, 'could not read an inbound list');
+          deps.log.error(
+            { account: loaded.account.id, error: String(error) },
+            'could not read an inbound list',
+          );
           return 0;
         });
       }
@@ -57,7 +71,9 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
     },
 
     /** Folds counter deltas. Key: each delta is deleted by the statement that adds it up. */
-    foldCounters: async (): Promise<{ folded: number }> => ({ folded: await foldCounters(database) }),
+    foldCounters: async (): Promise<{ folded: number }> => ({
+      folded: await foldCounters(database),
+    }),
 
     /** Makes the coming months' partitions and removes what has outlived its use. */
     housekeeping: async (): Promise<void> => {
@@ -102,7 +118,11 @@ async function reconcileText(deps: ActivityDeps, text: UnknownText): Promise<voi
 }
 
 /** Texts in the provider's list that could be this row; null when the list could not be read whole. */
-async function findCandidates(deps: ActivityDeps, loaded: LoadedAccount, text: UnknownText): Promise<RemoteText[] | null> {
+async function findCandidates(
+  deps: ActivityDeps,
+  loaded: LoadedAccount,
+  text: UnknownText,
+): Promise<RemoteText[] | null> {
   const provider = deps.providers.get(loaded.provider);
   const from = text.claimed_at.getTime() - CLOCK_SKEW_MS;
   const until = text.lease_until.getTime() + CLOCK_SKEW_MS;
@@ -114,7 +134,11 @@ async function findCandidates(deps: ActivityDeps, loaded: LoadedAccount, text: U
     const oldest = items.at(-1)?.createdAt.getTime() ?? 0;
     if (nextPage === null || oldest < from) {
       const matching = listed.filter(
-        (remote) => remote.from === text.sender && remote.body === text.body && remote.createdAt.getTime() >= from && remote.createdAt.getTime() <= until,
+        (remote) =>
+          remote.from === text.sender &&
+          remote.body === text.body &&
+          remote.createdAt.getTime() >= from &&
+          remote.createdAt.getTime() <= until,
       );
       const known = await findKnownProviderIds(
         deps.database,
@@ -137,7 +161,9 @@ async function fillGap(deps: ActivityDeps, loaded: LoadedAccount): Promise<numbe
   for (let pages = 0; pages < INBOUND_PAGES; pages += 1) {
     const { items, nextPage } = await provider.listInbound(loaded.account, { page });
     heartbeat();
-    const recent = items.filter((item) => (item.receivedAt?.getTime() ?? Number.POSITIVE_INFINITY) >= since);
+    const recent = items.filter(
+      (item) => (item.receivedAt?.getTime() ?? Number.POSITIVE_INFINITY) >= since,
+    );
     for (const item of recent) {
       arrivals.push({
         accountId: loaded.account.id,
@@ -161,7 +187,10 @@ async function fillGap(deps: ActivityDeps, loaded: LoadedAccount): Promise<numbe
 }
 
 /** Stops first, so that no planned text slips out between; then in the order they were sent. */
-async function storeOldestFirst(deps: ActivityDeps, arrivals: readonly InboundArrival[]): Promise<number> {
+async function storeOldestFirst(
+  deps: ActivityDeps,
+  arrivals: readonly InboundArrival[],
+): Promise<number> {
   const byAge = arrivals.toSorted((a, b) => a.receivedAt.getTime() - b.receivedAt.getTime());
   const ordered = [...byAge.filter(isStop), ...byAge.filter((arrival) => !isStop(arrival))];
   let found = 0;
@@ -171,7 +200,8 @@ async function storeOldestFirst(deps: ActivityDeps, arrivals: readonly InboundAr
     found += stored.filter((one) => one.fresh).length;
     for (const [index, one] of stored.entries()) {
       const arrival = batch[index];
-      if (one.fresh && arrival !== undefined && isStop(arrival)) await settleStop(deps.database, arrival);
+      if (one.fresh && arrival !== undefined && isStop(arrival))
+        await settleStop(deps.database, arrival);
     }
   }
   return found;

@@ -17,7 +17,9 @@ export function createPermitBook(database: Database) {
   let segments = 0;
 
   const take = async (wishes: readonly PermitWish[]): Promise<void> => {
-    const requests = new Map(wishes.map((wish) => [key(wish.kind, wish.refId), { ...wish, giveBack: 0 }]));
+    const requests = new Map(
+      wishes.map((wish) => [key(wish.kind, wish.refId), { ...wish, giveBack: 0 }]),
+    );
     for (const [name, { kind, refId, left, free }] of held) {
       if (free) continue;
       const wish = requests.get(name) ?? { kind, refId, want: 0 };
@@ -29,14 +31,20 @@ export function createPermitBook(database: Database) {
     for (const wish of wishes) {
       const name = key(wish.kind, wish.refId);
       // A bucket without a row limits nothing.
-      held.set(name, { kind: wish.kind, refId: wish.refId, left: granted.get(name) ?? wish.want, free: !granted.has(name) });
+      held.set(name, {
+        kind: wish.kind,
+        refId: wish.refId,
+        left: granted.get(name) ?? wish.want,
+        free: !granted.has(name),
+      });
     }
   };
 
   return {
     take,
     /** Segments of this bucket still to be used in this cycle. */
-    left: (kind: BucketKind, refId: string): number => Math.max(0, Math.floor(held.get(key(kind, refId))?.left ?? 0)),
+    left: (kind: BucketKind, refId: string): number =>
+      Math.max(0, Math.floor(held.get(key(kind, refId))?.left ?? 0)),
     anyEmpty: (): boolean => [...held.values()].some(({ left }) => left < 1),
     spend: (kind: BucketKind, refId: string, used: number): void => {
       const bucket = held.get(key(kind, refId));

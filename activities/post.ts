@@ -62,32 +62,61 @@ export async function postClaimed(
 }
 
 /** Our account and message in the path: the first report finds the row and heals a lost answer. */
-export function statusCallbackUrl(publicUrl: string, message: { readonly account_id: string; readonly id: string }): string {
-  return new URL(`/webhooks/twilio/${message.account_id}/status/${message.id}#rc=5&rp=all`, publicUrl).href;
+export function statusCallbackUrl(
+  publicUrl: string,
+  message: { readonly account_id: string; readonly id: string },
+): string {
+  return new URL(
+    `/webhooks/twilio/${message.account_id}/status/${message.id}#rc=5&rp=all`,
+    publicUrl,
+  ).href;
 }
 
+const REFUSED = { 'retry-later': 'planned', reject: 'rejected', reconcile: 'unknown' } as const;
+
 function toRecord(message: ClaimedMessage, outcome: SendOutcome): SendRecord {
-  const base = { id: message.id, attempt: message.attempt, providerMessageId: null, errorCode: null, delayMs: 0 };
+  const base = {
+    id: message.id,
+    attempt: message.attempt,
+    providerMessageId: null,
+    errorCode: null,
+    delayMs: 0,
+  };
   switch (outcome.kind) {
     case 'accepted':
-      return { ...base, outcome: 'accepted', providerMessageId: outcome.providerMessageId, reason: null };
+      return {
+        ...base,
+        outcome: 'accepted',
+        providerMessageId: outcome.providerMessageId,
+        reason: null,
+      };
     case 'not-started':
       return { ...base, outcome: 'planned', reason: outcome.detail, delayMs: NOT_STARTED_AGAIN_MS };
-    case 'unknown':
-      return { ...base, outcome: 'unknown', reason: outcome.detail };
     case 'refused':
       return {
         ...base,
-        outcome: outcome.rule.message === 'retry-later' ? 'planned' : outcome.rule.message === 'reconcile' ? 'unknown' : 'rejected',
+        outcome: REFUSED[outcome.rule.message],
         errorCode: outcome.rule.code,
         reason: outcome.detail,
         delayMs: outcome.retryAfterMs ?? outcome.rule.retryAfterMs ?? 0,
       };
+    case 'unknown':
+      return { ...base, outcome: 'unknown', reason: outcome.detail };
+    default:
+      return assertNever(outcome);
   }
 }
 
+function assertNever(outcome: never): never {
+  throw new Error(`unknown outcome ${JSON.stringify(outcome)}`);
+}
+
 /** Carries out what an error number means for the person, the sender, the account and the campaign. */
-async function applyRule(deps: ActivityDeps, message: ClaimedMessage, rule: ErrorRule): Promise<void> {
+async function applyRule(
+  deps: ActivityDeps,
+  message: ClaimedMessage,
+  rule: ErrorRule,
+): Promise<void> {
   const { database } = deps;
   const reason = `${rule.code}: ${rule.meaning}`;
   if (rule.contact === 'opted-out') {
@@ -99,7 +128,11 @@ async function applyRule(deps: ActivityDeps, message: ClaimedMessage, rule: Erro
       evidenceMessageId: message.id,
     });
   } else if (rule.contact !== 'none' && message.contact_id !== null) {
-    await markContacts(database, [message.contact_id], rule.contact === 'landline' ? 'landline' : 'invalid_number');
+    await markContacts(
+      database,
+      [message.contact_id],
+      rule.contact === 'landline' ? 'landline' : 'invalid_number',
+    );
   }
   if (rule.sender === 'slow-down') await slowDown(database, 'sender', message.sender_id);
   if (rule.sender === 'hold' || rule.sender === 'stop-sender') {
@@ -113,10 +146,18 @@ async function applyRule(deps: ActivityDeps, message: ClaimedMessage, rule: Erro
   }
   if (rule.sender === 'stop-account') {
     await stopAccount(database, message.account_id, reason);
-    deps.log.error({ account: message.account_id, code: rule.code }, 'a provider account was stopped');
+    deps.log.error(
+      { account: message.account_id, code: rule.code },
+      'a provider account was stopped',
+    );
   }
   if (rule.campaign === 'pause' && message.campaign_id !== null) {
-    await changeCampaign(database, { campaignId: message.campaign_id, action: 'pause', actor: 'engine', reason });
+    await changeCampaign(database, {
+      campaignId: message.campaign_id,
+      action: 'pause',
+      actor: 'engine',
+      reason,
+    });
   }
 }
 

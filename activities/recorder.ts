@@ -18,7 +18,7 @@ interface Waiting {
 export function createRecorder(database: Database) {
   let waiting: Waiting[] = [];
   let timer: NodeJS.Timeout | null = null;
-  const inFlight = new Set<Promise<void>>();
+  const inFlight = new Set<Promise<unknown>>();
 
   const flush = (): void => {
     if (timer !== null) clearTimeout(timer);
@@ -29,16 +29,10 @@ export function createRecorder(database: Database) {
     const write = recordOutcomes(
       database,
       batch.map(({ record }) => record),
-    ).then(
-      () => {
-        for (const { resolve } of batch) resolve();
-      },
-      (error: unknown) => {
-        for (const { reject } of batch) reject(error);
-      },
     );
+    for (const { resolve, reject } of batch) write.then(() => resolve(), reject);
     inFlight.add(write);
-    void write.finally(() => inFlight.delete(write));
+    write.catch(() => {}).finally(() => inFlight.delete(write));
   };
 
   return {
@@ -51,7 +45,7 @@ export function createRecorder(database: Database) {
     /** Writes what is left; at shutdown. */
     close: async (): Promise<void> => {
       flush();
-      await Promise.all(inFlight);
+      await Promise.allSettled(inFlight);
     },
   };
 }

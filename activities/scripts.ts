@@ -8,6 +8,8 @@ export function readScript(graph: unknown): Script {
 /** Merge fields as strings; anything else in the snapshot is left out. */
 export function mergeValues(merge: Readonly<Record<string, unknown>>): Record<string, string> {
   return Object.fromEntries(
-    Object.entries(merge).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    Object.entries(merge).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
   );
 }

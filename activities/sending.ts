@@ -1,8 +1,23 @@
 import { heartbeat, sleep } from '@temporalio/activity';
 import type { LoadedAccount } from '../db/accounts.ts';
-import { claimCampaignLane, claimOne, claimSenderLane, type ClaimResult, type Seat, type Watermark } from '../db/claims.ts';
+import {
+  claimCampaignLane,
+  claimOne,
+  claimSenderLane,
+  type ClaimResult,
+  type Seat,
+  type Watermark,
+} from '../db/claims.ts';
 import type { BucketKind } from '../db/permits.ts';
-import { findPoolWork, findSendable, handToPool, letPoolSleep, type CampaignLane, type PoolSender, type PoolWork } from '../db/pools.ts';
+import {
+  findPoolWork,
+  findSendable,
+  handToPool,
+  letPoolSleep,
+  type CampaignLane,
+  type PoolSender,
+  type PoolWork,
+} from '../db/pools.ts';
 import type { ActivityDeps } from './deps.ts';
 import { createPermitBook, type PermitBook } from './permit-book.ts';
 import { leaseMs, postBefore, postClaimed } from './post.ts';
@@ -13,7 +28,13 @@ export interface SendPlannedResult {
   readonly waitMs: number;
 }
 
-export type SendMessageOutcome = 'accepted' | 'queued' | 'skipped' | 'rejected' | 'unknown' | 'settled';
+export type SendMessageOutcome =
+  | 'accepted'
+  | 'queued'
+  | 'skipped'
+  | 'rejected'
+  | 'unknown'
+  | 'settled';
 
 /** One slice of a pool's work; short, so that a new worker takes over soon. */
 const SLICE_MS = 10_000;
@@ -85,7 +106,8 @@ export function createSendingActivities(deps: ActivityDeps) {
       if (message.driver === 'pool') return 'queued';
       const loaded = await deps.accounts.find(message.account_id);
       const sender = message.senders[spread(message.id, message.senders.length)];
-      if (loaded === null || sender === undefined || !deps.sockets.tryTake()) return queue(deps, message.id);
+      if (loaded === null || sender === undefined || !deps.sockets.tryTake())
+        return queue(deps, message.id);
       const permits = createPermitBook(deps.database);
       try {
         await permits.take([
@@ -109,7 +131,11 @@ export function createSendingActivities(deps: ActivityDeps) {
           if (result !== null && result.skipped > 0) return 'skipped';
           return await queue(deps, message.id);
         }
-        spend(permits, { senderId: sender.id, accountId: message.account_id, campaignId: message.campaign_id }, claimed.segments);
+        spend(
+          permits,
+          { senderId: sender.id, accountId: message.account_id, campaignId: message.campaign_id },
+          claimed.segments,
+        );
         const outcome = await postClaimed(deps, loaded, { message: claimed, postBefore: before });
         return outcome === 'refused' ? 'rejected' : outcome === 'not-started' ? 'queued' : outcome;
       } finally {
@@ -144,7 +170,10 @@ async function runCycle(deps: ActivityDeps, slice: Slice): Promise<number> {
 }
 
 async function sendUrgent(deps: ActivityDeps, slice: Slice, sender: PoolSender): Promise<number> {
-  const segments = Math.min(slice.permits.left('sender', sender.id), slice.permits.left('account', slice.work.account_id));
+  const segments = Math.min(
+    slice.permits.left('sender', sender.id),
+    slice.permits.left('account', slice.work.account_id),
+  );
   return claimAndPost(deps, slice, {
     seats: segments > 0 ? [{ senderId: sender.id, sender: sender.e164, segments }] : [],
     share: 1,
@@ -200,7 +229,11 @@ interface ClaimPlan {
   /** The part of the free sockets that this claim may use. */
   readonly share: number;
   readonly campaignId: string | null;
-  readonly claim: (claim: { seats: readonly Seat[]; limit: number; leaseMs: number }) => Promise<ClaimResult>;
+  readonly claim: (claim: {
+    seats: readonly Seat[];
+    limit: number;
+    leaseMs: number;
+  }) => Promise<ClaimResult>;
 }
 
 /** Reserves sockets, claims at most that many rows, and lets their POSTs run on beside the loop. */
@@ -220,11 +253,17 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
     for (let unused = rows.length; unused < reserved; unused += 1) deps.sockets.release();
   }
   for (const message of rows) {
-    spend(slice.permits, { senderId: message.sender_id, accountId: message.account_id, campaignId: plan.campaignId }, message.segments);
-    const posting = postClaimed(deps, slice.loaded, { message, postBefore: before }).catch((error: unknown) => {
-      // The row stays `sending` and reconcile takes it over when its lease ends.
-      deps.log.error({ messageId: message.id, error: String(error) }, 'could not record a text');
-    });
+    spend(
+      slice.permits,
+      { senderId: message.sender_id, accountId: message.account_id, campaignId: plan.campaignId },
+      message.segments,
+    );
+    const posting = postClaimed(deps, slice.loaded, { message, postBefore: before }).catch(
+      (error: unknown) => {
+        // The row stays `sending` and reconcile takes it over when its lease ends.
+        deps.log.error({ messageId: message.id, error: String(error) }, 'could not record a text');
+      },
+    );
     slice.inFlight.add(posting);
     void posting.finally(() => slice.inFlight.delete(posting));
   }
@@ -233,7 +272,11 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
 
 function spend(
   permits: PermitBook,
-  ids: { readonly senderId: string; readonly accountId: string; readonly campaignId: string | null },
+  ids: {
+    readonly senderId: string;
+    readonly accountId: string;
+    readonly campaignId: string | null;
+  },
   segments: number,
 ): void {
   const used: [BucketKind, string][] = [
@@ -250,7 +293,8 @@ async function queue(deps: ActivityDeps, messageId: string): Promise<SendMessage
 
 function currentMark(marks: Map<string, LaneMark>, lane: CampaignLane): LaneMark {
   const known = marks.get(lane.id);
-  if (known !== undefined && known.fence === lane.fence && known.resetAt > performance.now()) return known;
+  if (known !== undefined && known.fence === lane.fence && known.resetAt > performance.now())
+    return known;
   if (marks.size > 10_000) marks.clear();
   return { fence: lane.fence, watermark: null, resetAt: performance.now() + WATERMARK_RESET_MS };
 }

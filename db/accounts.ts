@@ -42,7 +42,10 @@ select a.id, a.org_id, o.name as org_name, a.provider, a.account_sid, a.auth_tok
   from provider_account a join org o on o.id = a.org_id`;
 
 export function createAccountLoader(database: Database, unseal: Unseal) {
-  const cache = new Map<string, { readonly until: number; readonly loaded: Promise<LoadedAccount | null> }>();
+  const cache = new Map<
+    string,
+    { readonly until: number; readonly loaded: Promise<LoadedAccount | null> }
+  >();
 
   const load = async (accountId: string): Promise<LoadedAccount | null> => {
     const [row] = await database.query<AccountRow>(`${ACCOUNT} where a.id = $1::uuid`, accountId);
@@ -72,10 +75,17 @@ export type AccountLoader = ReturnType<typeof createAccountLoader>;
 
 function openAccount(row: AccountRow, unseal: Unseal): LoadedAccount {
   const tokens: unknown = JSON.parse(unseal(row.auth_tokens_encrypted, row.key_id));
-  const [first, ...rest] = Array.isArray(tokens) ? tokens.filter((token) => typeof token === 'string') : [];
+  const [first, ...rest] = Array.isArray(tokens)
+    ? tokens.filter((token) => typeof token === 'string')
+    : [];
   if (first === undefined) throw new Error(`Account ${row.id} has no auth token`);
   return {
-    account: { id: row.id, accountSid: row.account_sid, authTokens: [first, ...rest], baseUrl: row.base_url },
+    account: {
+      id: row.id,
+      accountSid: row.account_sid,
+      authTokens: [first, ...rest],
+      baseUrl: row.base_url,
+    },
     orgId: row.org_id,
     orgName: row.org_name,
     provider: row.provider,

@@ -84,7 +84,10 @@ export async function dropAbandonedUploads(database: Database): Promise<void> {
 }
 
 async function dropUpload(tenant: TenantDatabase, uploadId: string): Promise<void> {
-  await tenant.query('delete from blob_chunk where upload_id = $1::uuid returning 1 as done', uploadId);
+  await tenant.query(
+    'delete from blob_chunk where upload_id = $1::uuid returning 1 as done',
+    uploadId,
+  );
 }
 
 async function* inChunks(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {

@@ -89,7 +89,10 @@ export async function changeCampaign(
 }
 
 /** Texts of a campaign whose POST may still start or has not been recorded. */
-export async function countSending(tenant: Pick<TenantDatabase, 'query'>, campaignId: string): Promise<number> {
+export async function countSending(
+  tenant: Pick<TenantDatabase, 'query'>,
+  campaignId: string,
+): Promise<number> {
   const [row] = await tenant.query<{ n: number }>(
     `select count(*)::int as n from message where state = 'sending' and lease_until > '-infinity' and campaign_id = $1::uuid`,
     campaignId,
@@ -98,7 +101,11 @@ export async function countSending(tenant: Pick<TenantDatabase, 'query'>, campai
 }
 
 /** Skips up to 5,000 planned texts of a cancelled or finished campaign; returns how many. */
-export async function skipPlanned(database: Database, campaignId: string, reason: string): Promise<number> {
+export async function skipPlanned(
+  database: Database,
+  campaignId: string,
+  reason: string,
+): Promise<number> {
   const [row] = await database.query<{ n: number }>(
     `with l as (
        select m.id from message m where m.campaign_id = $1::uuid and m.state = 'planned' and m.direction = 'outbound'

@@ -182,7 +182,12 @@ export async function claimSenderLane(
   lane: LaneClaim & { readonly senderId: string },
 ): Promise<ClaimResult> {
   return toResult(
-    await database.query<ClaimRow>(CLAIM_SENDER_LANE, ...seatParameters(lane), lane.senderId, lane.limit),
+    await database.query<ClaimRow>(
+      CLAIM_SENDER_LANE,
+      ...seatParameters(lane),
+      lane.senderId,
+      lane.limit,
+    ),
   );
 }
 

@@ -4,10 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { type Prisma, PrismaClient } from '../prisma/generated/client.ts';
-
-export type { Prisma } from '../prisma/generated/client.ts';
 
 export interface DatabaseOptions {
   /** Connects as gw_engine or gw_api; never as the owner. */
@@ -40,7 +38,7 @@ const MAX_TRIES = 4;
 const statementNames = new Map<string, string>();
 
 export function createDatabase(options: DatabaseOptions): Database {
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: options.url,
     application_name: options.applicationName,
     max: options.poolSize,
@@ -93,7 +91,9 @@ export function sqlState(error: unknown): string | null {
   if (typeof driver === 'string') return driver;
   const original = readPath(cause, ['originalCode']);
   if (typeof original === 'string') return original;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('P2') ? code : null;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && !code.startsWith('P2')
+    ? code
+    : null;
 }
 
 /** True where the data itself is refused (class 22 or 23), so that trying again cannot help. */
@@ -128,7 +128,9 @@ function toParameter(value: unknown): unknown {
 function readPath(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (inner, key) =>
-      typeof inner === 'object' && inner !== null ? (inner as Record<string, unknown>)[key] : undefined,
+      typeof inner === 'object' && inner !== null
+        ? (inner as Record<string, unknown>)[key]
+        : undefined,
     value,
   );
 }

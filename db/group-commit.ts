@@ -39,7 +39,10 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
     }
   };
 
-  const splitOrFail = async (batch: readonly Waiting<Item, Result>[], error: unknown): Promise<void> => {
+  const splitOrFail = async (
+    batch: readonly Waiting<Item, Result>[],
+    error: unknown,
+  ): Promise<void> => {
     const [only] = batch;
     if (!isDataError(error)) {
       for (const waiting of batch) waiting.reject(error);
@@ -62,7 +65,8 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
   return {
     /** Resolves after the item's commit. */
     add: async (item: Item): Promise<Result> => {
-      if (queue.length >= options.maxQueued) throw new OverloadedError('too many writes are waiting');
+      if (queue.length >= options.maxQueued)
+        throw new OverloadedError('too many writes are waiting');
       return new Promise<Result>((resolve, reject) => {
         queue.push({ item, resolve, reject });
         running ??= drain();
@@ -71,7 +75,7 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
     queued: () => queue.length,
     /** Waits until everything that was added is written. */
     idle: async (): Promise<void> => {
-      while (running !== null) await running;
+      await running;
     },
   };
 }

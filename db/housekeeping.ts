@@ -22,5 +22,7 @@ export async function handOverStranded(database: Database): Promise<number> {
 /** Partitions for this month and the next three; expired idempotency keys. */
 export async function housekeep(database: Database): Promise<void> {
   await database.query(`select ensure_partitions(now()::date, 4)::text as done`);
-  await database.query(`delete from idempotency_key where created_at < now() - interval '3 days' returning 1 as done`);
+  await database.query(
+    `delete from idempotency_key where created_at < now() - interval '3 days' returning 1 as done`,
+  );
 }

@@ -26,7 +26,11 @@ export async function findImport(database: Database, importId: string): Promise<
 }
 
 /** Begins (or, after a crash, goes on with) an import; the mapping is kept so that both agree. */
-export async function startImport(database: Database, importId: string, mapping: unknown): Promise<void> {
+export async function startImport(
+  database: Database,
+  importId: string,
+  mapping: unknown,
+): Promise<void> {
   await database.query(
     `update import set state = 'running', mapping = $2::jsonb, started_at = coalesce(started_at, now())
       where id = $1::uuid and state in ('queued', 'running') returning 1 as done`,
@@ -175,11 +179,6 @@ export async function writeImportChunk(
     rejected: row?.rejected ?? 0,
   };
 }
-
-/** Sums of an import's verdicts, which are its progress. */
-export const IMPORT_COUNTS = `
-select (select count(*)::int from contact_list_member where import_id = $1::uuid) as accepted,
-       (select count(*)::int from import_reject where import_id = $1::uuid) as rejected`;
 
 function toRecord(person: ImportedPerson, row: ImportRow): Record<string, unknown> {
   return {

@@ -78,7 +78,8 @@ const CONFIRMATIONS = {
   },
   start: {
     purpose: 'start_confirmation',
-    body: (org: string) => `${org}: welcome back, you will get our texts again. Reply STOP to opt out.`,
+    body: (org: string) =>
+      `${org}: welcome back, you will get our texts again. Reply STOP to opt out.`,
   },
   help: {
     purpose: 'help',
@@ -93,7 +94,9 @@ select e.account_id, e.sender, e.address, r.conversation_id, cc.id is not null a
   left join campaign_contact cc on cc.id = r.conversation_id
   left join sender s on s.account_id = e.account_id and s.e164 = e.sender`;
 
-const SUPPRESSED_PURPOSES = PURPOSES.filter((purpose) => PURPOSE_RULES[purpose].suppression === 'checked')
+const SUPPRESSED_PURPOSES = PURPOSES.filter(
+  (purpose) => PURPOSE_RULES[purpose].suppression === 'checked',
+)
   .map((purpose) => `'${purpose}'`)
   .join(', ');
 
@@ -213,7 +216,10 @@ export async function storeInbound(
   const unique = [...new Map(arrivals.map((arrival) => [keyOf(arrival), arrival])).values()];
   const routes = await findRoutes(database, unique);
   const rows = unique.map((arrival, n) => toRow(arrival, n, routes.get(routeKey(arrival))));
-  const stored = await database.query<{ account_id: string; pid: string }>(STORE, JSON.stringify(rows));
+  const stored = await database.query<{ account_id: string; pid: string }>(
+    STORE,
+    JSON.stringify(rows),
+  );
   const fresh = new Set(stored.map((row) => `${row.account_id} ${row.pid}`));
   return arrivals.map((arrival) => ({
     providerMessageId: arrival.providerMessageId,
@@ -246,7 +252,10 @@ export async function settleStop(
   return Math.max(0, row?.wait_ms ?? 0);
 }
 
-async function findRoutes(database: Database, arrivals: readonly InboundArrival[]): Promise<Map<string, Route>> {
+async function findRoutes(
+  database: Database,
+  arrivals: readonly InboundArrival[],
+): Promise<Map<string, Route>> {
   const rows = await database.query<Route>(
     FIND_ROUTES,
     arrivals.map((arrival) => arrival.accountId),
@@ -275,7 +284,8 @@ function toRow(arrival: InboundArrival, n: number, route: Route | undefined): In
     media: arrival.media.map(storable),
     keyword: arrival.providerKeyword,
     kind,
-    conversation_id: routed ?? causeId(0, 'catch-all', arrival.accountId, arrival.sender, arrival.address),
+    conversation_id:
+      routed ?? causeId(0, 'catch-all', arrival.accountId, arrival.sender, arrival.address),
     conversation_kind: route?.campaign_contact === true ? 'campaign' : 'catch_all',
     received_at: arrival.receivedAt.toISOString(),
     suppression_id: newId(),

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import pg from 'pg';
+import { Client } from 'pg';
 
 const MIGRATIONS = fileURLToPath(new URL('../prisma/migrations/', import.meta.url));
 /** Any number: it only keeps two migrating processes apart. */
@@ -22,7 +22,10 @@ export class DatabaseIsNewerError extends Error {
  * that its tools agree. Connects as the owner. Returns the names that were applied now.
  */
 export async function migrate(ownerUrl: string): Promise<string[]> {
-  const client = new pg.Client({ connectionString: ownerUrl, application_name: 'groundswell-migrate' });
+  const client = new Client({
+    connectionString: ownerUrl,
+    application_name: 'groundswell-migrate',
+  });
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
@@ -32,7 +35,7 @@ export async function migrate(ownerUrl: string): Promise<string[]> {
   }
 }
 
-async function applyPending(client: pg.Client): Promise<string[]> {
+async function applyPending(client: Client): Promise<string[]> {
   await client.query(`create table if not exists _prisma_migrations (
     id varchar(36) primary key, checksum varchar(64) not null, finished_at timestamptz,
     migration_name varchar(255) not null, logs text, rolled_back_at timestamptz,
@@ -42,7 +45,9 @@ async function applyPending(client: pg.Client): Promise<string[]> {
   );
   const applied = new Map(rows.map((row) => [row.migration_name, row.checksum]));
   const known = await readMigrations();
-  const unknown = [...applied.keys()].filter((name) => !known.some((migration) => migration.name === name));
+  const unknown = [...applied.keys()].filter(
+    (name) => !known.some((migration) => migration.name === name),
+  );
   if (unknown.length > 0) throw new DatabaseIsNewerError(unknown);
   const pending = known.filter((migration) => !applied.has(migration.name));
   for (const migration of known) {
@@ -57,7 +62,7 @@ async function applyPending(client: pg.Client): Promise<string[]> {
   return pending.map((migration) => migration.name);
 }
 
-async function applyOne(client: pg.Client, migration: Migration): Promise<void> {
+async function applyOne(client: Client, migration: Migration): Promise<void> {
   await client.query('begin');
   try {
     await client.query(migration.sql);

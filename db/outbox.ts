@@ -25,7 +25,10 @@ export async function takeDoorbells(database: Database, limit: number): Promise<
 }
 
 /** Deletes doorbells that Temporal took, unless somebody rang again meanwhile: those are due at once. */
-export async function finishDoorbells(database: Database, rung: readonly Doorbell[]): Promise<void> {
+export async function finishDoorbells(
+  database: Database,
+  rung: readonly Doorbell[],
+): Promise<void> {
   if (rung.length === 0) return;
   await database.query(
     `with r as (select * from unnest($1::text[], $2::uuid[], $3::int[]) r(kind, ref_id, seq)),
@@ -40,11 +43,6 @@ export async function finishDoorbells(database: Database, rung: readonly Doorbel
     rung.map((bell) => bell.seq),
   );
 }
-
-/** Rings one workflow: at most one row per workflow waits. */
-export const RING = `
-insert into outbox (kind, ref_id) values ($1::outbox_kind, $2::uuid)
-on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now() returning seq`;
 
 /**
  * After Temporal's store was lost: rings every workflow that the rows say should be waiting. A ring

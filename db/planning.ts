@@ -121,7 +121,11 @@ export async function listOpenCursors(database: Database, campaignId: string): P
 export async function setCursorWindows(
   database: Database,
   campaignId: string,
-  windows: readonly { readonly zoneSetId: number; readonly opensAt: Date | null; readonly closesAt: Date | null }[],
+  windows: readonly {
+    readonly zoneSetId: number;
+    readonly opensAt: Date | null;
+    readonly closesAt: Date | null;
+  }[],
 ): Promise<void> {
   if (windows.length === 0) return;
   await database.query(
@@ -145,7 +149,12 @@ export interface AudienceMember {
 
 export async function listAudience(
   database: Database,
-  slice: { readonly campaignId: string; readonly zoneSetId: number; readonly fromSeq: number; readonly toSeq: number },
+  slice: {
+    readonly campaignId: string;
+    readonly zoneSetId: number;
+    readonly fromSeq: number;
+    readonly toSeq: number;
+  },
 ): Promise<AudienceMember[]> {
   return database.query<AudienceMember>(
     `select id, contact_id, seq, e164, merge from campaign_contact

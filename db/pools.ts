@@ -79,16 +79,6 @@ export async function letPoolSleep(database: Database, poolId: string): Promise<
   return row?.wait_ms ?? null;
 }
 
-/** Marks a pool awake and rings it if it slept. */
-export async function wakePool(database: Pick<Database, 'query'>, poolId: string): Promise<void> {
-  await database.query(
-    `with w as (update sender_pool set awake = true where id = $1::uuid and not awake returning id)
-     insert into outbox (kind, ref_id) select 'wake_pool', id from w
-     on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now() returning 1 as done`,
-    poolId,
-  );
-}
-
 /** Gives a text that its conversation could not send now to the pool, and rings the pool. */
 export async function handToPool(database: Database, messageId: string): Promise<boolean> {
   const rows = await database.query(
@@ -119,7 +109,10 @@ export interface SendableMessage {
 }
 
 /** One planned text with the senders that could take it. */
-export async function findSendable(database: Database, messageId: string): Promise<SendableMessage | null> {
+export async function findSendable(
+  database: Database,
+  messageId: string,
+): Promise<SendableMessage | null> {
   const [row] = await database.query<SendableMessage>(
     `select m.id, m.state::text as state, m.driver::text as driver, m.account_id, m.pool_id, m.sender_id, m.sender,
             m.campaign_id, m.segments,

@@ -136,11 +136,6 @@ export async function noteAbsent(
   return row?.state ?? null;
 }
 
-/** How many texts of an org nobody can say the fate of, and which (newest first, at most 100). */
-export const LIST_UNKNOWN = `
-select id, campaign_id, state::text as state, reason, claimed_at, reconcile_reads from message
- where org_id = $1::uuid and state = 'unknown' order by id desc limit 100`;
-
 /** The gap filler has read the provider's inbound list back to `since`. */
 export async function closeGap(
   database: Database,

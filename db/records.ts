@@ -133,7 +133,11 @@ export async function setSenderState(
 }
 
 /** Stops everything of one account: its credentials or its standing are gone. */
-export async function stopAccount(database: Database, accountId: string, reason: string): Promise<void> {
+export async function stopAccount(
+  database: Database,
+  accountId: string,
+  reason: string,
+): Promise<void> {
   await database.query(
     `update provider_account set state = 'stopped', state_reason = $2
       where id = $1::uuid and state = 'active' returning 1 as done`,

@@ -72,7 +72,10 @@ export interface ReportedError {
   readonly error_code: number;
 }
 
-export async function storeReports(database: Database, reports: readonly ReportArrival[]): Promise<ReportedError[]> {
+export async function storeReports(
+  database: Database,
+  reports: readonly ReportArrival[],
+): Promise<ReportedError[]> {
   if (reports.length === 0) return [];
   const ids = reports.map((report) => report.messageId).toSorted();
   return database.query<ReportedError>(
@@ -96,7 +99,12 @@ export async function storeReports(database: Database, reports: readonly ReportA
 /** Keeps a webhook body that could not be stored as what it is. */
 export async function quarantine(
   database: Database,
-  item: { readonly accountId: string; readonly kind: string; readonly raw: string; readonly problem: string },
+  item: {
+    readonly accountId: string;
+    readonly kind: string;
+    readonly raw: string;
+    readonly problem: string;
+  },
 ): Promise<void> {
   await database.query(
     `insert into quarantine (id, account_id, kind, raw, problem) values ($1::uuid, $2::uuid, $3, $4::bytea, $5) returning 1 as done`,

@@ -46,7 +46,10 @@ export async function suppress(
 }
 
 /** Suppresses the people of these texts, which their provider says have opted out. */
-export async function suppressReported(database: Database, messageIds: readonly string[]): Promise<void> {
+export async function suppressReported(
+  database: Database,
+  messageIds: readonly string[],
+): Promise<void> {
   for (const messageId of messageIds) {
     const [message] = await database.query<{ org_id: string; address: string }>(
       'select org_id, address from message where id = $1::uuid',

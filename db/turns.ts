@@ -72,7 +72,10 @@ select c.id, c.org_id, o.name as org_name, c.kind::text as kind, c.state::text a
       from message m where m.conversation_id = c.id and m.direction = 'outbound') f on true
  where c.id = $1::uuid`;
 
-export async function findTurnView(database: Database, conversationId: string): Promise<TurnView | null> {
+export async function findTurnView(
+  database: Database,
+  conversationId: string,
+): Promise<TurnView | null> {
   const [row] = await database.query<TurnView>(VIEW, conversationId);
   return row ?? null;
 }

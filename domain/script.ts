@@ -2,7 +2,7 @@ import { comparable, findStep, isQuestion } from './script-graph.ts';
 import type { Script, ScriptAnswer, ScriptStep } from './script-graph.ts';
 
 export { checkScript, SCRIPT_LIMITS, SCRIPT_PROBLEMS } from './script-check.ts';
-export type { ScriptProblem, ScriptProblemCode } from './script-check.ts';
+export type { ScriptProblem } from './script-check.ts';
 export { findStep, isQuestion } from './script-graph.ts';
 export type { Script, ScriptAnswer, ScriptStep } from './script-graph.ts';
 

@@ -82,7 +82,9 @@ function renderModel(
     `model ${pascal(table)} {`,
     ...columns.flatMap((column) => renderField(column, enums)),
     '',
-    ...keys.map((key) => `  @@${key.kind === 'p' ? 'id' : 'unique'}([${key.columns.map(camel).join(', ')}])`),
+    ...keys.map(
+      (key) => `  @@${key.kind === 'p' ? 'id' : 'unique'}([${key.columns.map(camel).join(', ')}])`,
+    ),
     `  @@map("${table}")`,
     '}',
     '',
@@ -122,7 +124,14 @@ function listType(element: string): string {
 }
 
 function renderEnum({ name, labels }: Enum): string {
-  return [`enum ${pascal(name)} {`, ...labels.map(renderLabel), '', `  @@map("${name}")`, '}', ''].join('\n');
+  return [
+    `enum ${pascal(name)} {`,
+    ...labels.map(renderLabel),
+    '',
+    `  @@map("${name}")`,
+    '}',
+    '',
+  ].join('\n');
 }
 
 /** A label may begin with a digit or be a word that Prisma keeps; then it goes by another name. */
@@ -131,7 +140,10 @@ function renderLabel(label: string): string {
 }
 
 function pascal(name: string): string {
-  return name.split('_').map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join('');
+  return name
+    .split('_')
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+    .join('');
 }
 
 function camel(name: string): string {

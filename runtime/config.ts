@@ -20,31 +20,59 @@ const schema = z.object({
     .url({ protocol: /^postgres(ql)?$/ })
     .optional()
     .describe('Postgres as gw_api. Default: DATABASE_URL with the user gw_api.'),
-  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(200).default(10).describe('Connections per role and process.'),
-  TEMPORAL_ADDRESS: z.string().min(3).describe('host:port of Temporal. Dev and demo start a dev server.'),
+  DATABASE_POOL_SIZE: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .max(200)
+    .default(10)
+    .describe('Connections per role and process.'),
+  TEMPORAL_ADDRESS: z
+    .string()
+    .min(3)
+    .describe('host:port of Temporal. Dev and demo start a dev server.'),
   TEMPORAL_NAMESPACE: z.string().min(1).default('default').describe('Temporal namespace.'),
-  TEMPORAL_UI_URL: z.url().default('http://127.0.0.1:8233').describe('Where links to workflows point.'),
+  TEMPORAL_UI_URL: z
+    .url()
+    .default('http://127.0.0.1:8233')
+    .describe('Where links to workflows point.'),
   TEMPORAL_STARTS_PER_SECOND: z.coerce
     .number()
     .positive()
     .default(20)
-    .describe('Conversation workflows that first texts may start a second; faster campaigns use first_reply.'),
+    .describe(
+      'Conversation workflows that first texts may start a second; faster campaigns use first_reply.',
+    ),
   WORKER_QUEUES: z
     .string()
     .default('engine,sending')
-    .describe('Task queues this worker polls, by comma: engine (workflows and their activities), sending.'),
+    .describe(
+      'Task queues this worker polls, by comma: engine (workflows and their activities), sending.',
+    ),
   HOST: z.string().default('127.0.0.1').describe('Address that the API and ingest listen on.'),
   API_PORT: port.default(8080).describe('Port of the API.'),
-  INGEST_PORT: port.default(8081).describe('Port of the webhook ingest when it runs as its own process.'),
+  INGEST_PORT: port
+    .default(8081)
+    .describe('Port of the webhook ingest when it runs as its own process.'),
   METRICS_PORT: port.default(0).describe('Port of a worker’s /metrics and /healthz; 0 is none.'),
   PUBLIC_URL: z
     .url({ protocol: /^https?$/ })
-    .describe('Origin under which the provider reaches our webhooks; signatures are checked against it.'),
+    .describe(
+      'Origin under which the provider reaches our webhooks; signatures are checked against it.',
+    ),
   KEY_ENCRYPTION_KEY: z
     .base64()
-    .refine((text) => Buffer.from(text, 'base64').length === 32, 'must be 32 bytes in base64 (openssl rand -base64 32)')
+    .refine(
+      (text) => Buffer.from(text, 'base64').length === 32,
+      'must be 32 bytes in base64 (openssl rand -base64 32)',
+    )
     .describe('Encrypts provider tokens. Dev and demo make one.'),
-  KEY_ENCRYPTION_KEY_ID: z.string().min(1).max(64).default('k1').describe('Name of that key, kept beside what it encrypted.'),
+  KEY_ENCRYPTION_KEY_ID: z
+    .string()
+    .min(1)
+    .max(64)
+    .default('k1')
+    .describe('Name of that key, kept beside what it encrypted.'),
   TWILIO_ACCOUNT_SID: z
     .string()
     .regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hex digits')
@@ -56,13 +84,33 @@ const schema = z.object({
     .refine(isSafeBaseUrl, 'must be https, or http on loopback')
     .optional()
     .describe('Another server that speaks Twilio’s API; loopback or https.'),
-  MAX_CONCURRENT_SENDS: z.coerce.number().int().min(1).max(2_000).default(64).describe('Sockets to a provider, per worker.'),
+  MAX_CONCURRENT_SENDS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(2_000)
+    .default(64)
+    .describe('Sockets to a provider, per worker.'),
   SEND_DEADLINE_MS: milliseconds.default(10_000).describe('The whole of one POST to the provider.'),
-  RECONCILE_LAG_MS: milliseconds.default(600_000).describe('How far a provider’s list may lag behind its creates.'),
-  RECONCILE_BACKOFF_MS: milliseconds.default(30_000).describe('First pause between two looks for an unknown text.'),
-  MAINTENANCE_EVERY_MS: milliseconds.default(15_000).describe('Pause between two rounds of reconcile, gap filling and folding of counters.'),
-  MAX_UPLOAD_BYTES: z.coerce.number().int().positive().default(2_147_483_648).describe('Largest contact file.'),
-  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Least level that is logged.'),
+  RECONCILE_LAG_MS: milliseconds
+    .default(600_000)
+    .describe('How far a provider’s list may lag behind its creates.'),
+  RECONCILE_BACKOFF_MS: milliseconds
+    .default(30_000)
+    .describe('First pause between two looks for an unknown text.'),
+  MAINTENANCE_EVERY_MS: milliseconds
+    .default(15_000)
+    .describe('Pause between two rounds of reconcile, gap filling and folding of counters.'),
+  MAX_UPLOAD_BYTES: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(2_147_483_648)
+    .describe('Largest contact file.'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'silent'])
+    .default('info')
+    .describe('Least level that is logged.'),
 });
 
 export type Config = z.infer<typeof schema> & {
@@ -80,16 +128,25 @@ export class ConfigError extends Error {
 }
 
 /** Reads the environment once; throws a ConfigError that names every problem, before anything opens. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function readConfig(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Config {
   // An empty variable is an absent one: `FOO= npm start` means "use the default".
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
   const parsed = schema.safeParse(given);
-  const problems = parsed.success ? [] : parsed.error.issues.map((issue) => describeIssue(issue, given));
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => describeIssue(issue, given));
   if ((given['TWILIO_ACCOUNT_SID'] === undefined) !== (given['TWILIO_AUTH_TOKEN'] === undefined)) {
     problems.push('TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN: set both or neither');
   }
-  const queues = (given['WORKER_QUEUES'] ?? 'engine,sending').split(',').filter((name) => !['engine', 'sending'].includes(name));
-  if (queues.length > 0) problems.push(`WORKER_QUEUES: unknown queue ${queues.join(', ')}; choose of engine, sending`);
+  const queues = (given['WORKER_QUEUES'] ?? 'engine,sending')
+    .split(',')
+    .filter((name) => !['engine', 'sending'].includes(name));
+  if (queues.length > 0)
+    problems.push(`WORKER_QUEUES: unknown queue ${queues.join(', ')}; choose of engine, sending`);
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   const { data } = parsed;
   return {
@@ -104,8 +161,16 @@ export function describeConfig(): string {
   const json = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   const required = new Set(json.required);
   const rows = Object.entries(json.properties ?? {}).map(([name, property]) => {
-    const { description, default: fallback } = property as { description?: string; default?: unknown };
-    const value = fallback === undefined ? (required.has(name) ? 'required' : '') : `\`${String(fallback)}\``;
+    const { description, default: fallback } = property as {
+      description?: string;
+      default?: unknown;
+    };
+    const value =
+      fallback === undefined
+        ? required.has(name)
+          ? 'required'
+          : ''
+        : `\`${JSON.stringify(fallback).replaceAll('"', '')}\``;
     return `| \`${name}\` | ${value} | ${description ?? ''} |`;
   });
   return ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n');

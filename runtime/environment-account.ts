@@ -7,7 +7,11 @@ import type { SecretBox } from './secrets.ts';
  * Gives the first org the provider account that the environment names, or renews its token. Key:
  * (org, provider, account SID).
  */
-export async function ensureEnvironmentAccount(database: Database, config: Config, secrets: SecretBox): Promise<void> {
+export async function ensureEnvironmentAccount(
+  database: Database,
+  config: Config,
+  secrets: SecretBox,
+): Promise<void> {
   if (config.TWILIO_ACCOUNT_SID === undefined || config.TWILIO_AUTH_TOKEN === undefined) return;
   await database.query(
     `insert into provider_account (id, org_id, provider, name, account_sid, auth_tokens_encrypted, key_id, base_url)

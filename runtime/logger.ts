@@ -4,10 +4,24 @@ export type { Logger } from 'pino';
 
 /** E.164, plain or percent-encoded; the last four digits stay. */
 const PHONE = /(?:\+|%2B)[1-9]\d{2,10}(\d{4})\b/g;
-const REDACTED_KEYS = ['authorization', 'authToken', 'auth_token', 'password', 'secret', 'signature', '*.authorization', '*.authToken', '*.password', '*.signature'];
+const REDACTED_KEYS = [
+  'authorization',
+  'authToken',
+  'auth_token',
+  'password',
+  'secret',
+  'signature',
+  '*.authorization',
+  '*.authToken',
+  '*.password',
+  '*.signature',
+];
 
 /** Structured logs, one JSON line each, without secrets and with phone numbers cut to four digits. */
-export function createLogger(options: { readonly level: string; readonly process: string }): Logger {
+export function createLogger(options: {
+  readonly level: string;
+  readonly process: string;
+}): Logger {
   return pino({
     level: options.level,
     base: { process: options.process },

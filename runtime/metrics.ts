@@ -2,7 +2,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import type { Database } from '../db/client.ts';
 
 /** Prometheus metrics of one process. */
-export function createMetrics(options: { readonly process: string; readonly database: Database | null }) {
+export function createMetrics(options: {
+  readonly process: string;
+  readonly database: Database | null;
+}) {
   const registry = new Registry();
   registry.setDefaultLabels({ process: options.process });
   collectDefaultMetrics({ register: registry });
@@ -35,7 +38,9 @@ export function createMetrics(options: { readonly process: string; readonly data
       help: 'Texts whose fate nobody knows yet.',
       registers: [registry],
       collect: async () => {
-        const [row] = await database.query<{ n: number }>(`select count(*)::int as n from message where state = 'unknown'`);
+        const [row] = await database.query<{ n: number }>(
+          `select count(*)::int as n from message where state = 'unknown'`,
+        );
         unknown.set(row?.n ?? 0);
       },
     });
@@ -50,5 +55,3 @@ export function createMetrics(options: { readonly process: string; readonly data
     }),
   };
 }
-
-export type Metrics = ReturnType<typeof createMetrics>;

@@ -10,22 +10,28 @@ import { createSecretBox } from './secrets.ts';
 /** What every process of the engine shares in kind: built once, in this order, and closed in reverse. */
 export function createRuntime(config: Config, process: string) {
   const log = createLogger({ level: config.LOG_LEVEL, process });
-  const onError = (error: Error): void => log.warn({ error: String(error) }, 'a database connection was lost');
+  const onError = (error: Error): void =>
+    log.warn({ error: String(error) }, 'a database connection was lost');
   const engine = createDatabase({
     url: config.DATABASE_ENGINE_URL,
     applicationName: `groundswell-${process}`,
     poolSize: config.DATABASE_POOL_SIZE,
     onError,
   });
-  const secrets = createSecretBox({ key: config.KEY_ENCRYPTION_KEY, keyId: config.KEY_ENCRYPTION_KEY_ID });
-  const providers = createProviders({ twilio: { maxConcurrentSends: config.MAX_CONCURRENT_SENDS } });
+  const secrets = createSecretBox({
+    key: config.KEY_ENCRYPTION_KEY,
+    keyId: config.KEY_ENCRYPTION_KEY_ID,
+  });
+  const providers = createProviders({
+    twilio: { maxConcurrentSends: config.MAX_CONCURRENT_SENDS },
+  });
   return {
     config,
     log,
     engine,
     secrets,
     providers,
-    accounts: createAccountLoader(engine, secrets.open),
+    accounts: createAccountLoader(engine, (sealed, keyId) => secrets.open(sealed, keyId)),
     notifier: createNotifier(engine),
     metrics: createMetrics({ process, database: engine }),
     /** The same database for HTTP requests: as gw_api, one org at a time. */

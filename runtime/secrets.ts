@@ -11,7 +11,10 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** AES-256-GCM; layout: nonce, tag, ciphertext. The key's name is authenticated with it. */
-export function createSecretBox(options: { readonly key: string; readonly keyId: string }): SecretBox {
+export function createSecretBox(options: {
+  readonly key: string;
+  readonly keyId: string;
+}): SecretBox {
   const key = Buffer.from(options.key, 'base64');
   return {
     keyId: options.keyId,
@@ -23,13 +26,18 @@ export function createSecretBox(options: { readonly key: string; readonly keyId:
     },
     open: (sealed, keyId) => {
       if (keyId !== options.keyId) {
-        throw new Error(`This secret was sealed with key ${keyId}, but KEY_ENCRYPTION_KEY_ID is ${options.keyId}`);
+        throw new Error(
+          `This secret was sealed with key ${keyId}, but KEY_ENCRYPTION_KEY_ID is ${options.keyId}`,
+        );
       }
       const bytes = Buffer.from(sealed);
       const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES))
         .setAAD(Buffer.from(keyId))
         .setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-      return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]).toString('utf8');
+      return Buffer.concat([
+        decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)),
+        decipher.final(),
+      ]).toString('utf8');
     },
   };
 }

@@ -1,4 +1,9 @@
-import { Client, Connection, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import proto from '@temporalio/proto';
 import {
@@ -12,7 +17,9 @@ import {
 import type { Config } from './config.ts';
 
 /** For a process that only starts and signals. */
-export async function connectClient(config: Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE'>): Promise<Client> {
+export async function connectClient(
+  config: Pick<Config, 'TEMPORAL_ADDRESS' | 'TEMPORAL_NAMESPACE'>,
+): Promise<Client> {
   const connection = Connection.lazy({ address: config.TEMPORAL_ADDRESS });
   return new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
 }
@@ -26,9 +33,14 @@ export async function connectWorker(
 }
 
 /** Registers our search attributes where the server does not have them yet. */
-export async function ensureSearchAttributes(connection: NativeConnection, namespace: string): Promise<void> {
+export async function ensureSearchAttributes(
+  connection: NativeConnection,
+  namespace: string,
+): Promise<void> {
   const known = await connection.operatorService.listSearchAttributes({ namespace });
-  const missing = SEARCH_ATTRIBUTE_NAMES.filter((name) => known.customAttributes?.[name] === undefined);
+  const missing = SEARCH_ATTRIBUTE_NAMES.filter(
+    (name) => known.customAttributes?.[name] === undefined,
+  );
   if (missing.length === 0) return;
   const keyword = proto.temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
   await connection.operatorService.addSearchAttributes({

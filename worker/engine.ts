@@ -1,7 +1,16 @@
 import type { Client } from '@temporalio/client';
-import { bundleWorkflowCode, NativeConnection, Worker, type WorkflowBundle } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  Worker,
+  type NativeConnection,
+  type WorkflowBundle,
+} from '@temporalio/worker';
 import { fileURLToPath } from 'node:url';
-import { createEngineActivities, createPoolActivities, type ActivityDeps } from '../activities/index.ts';
+import {
+  createEngineActivities,
+  createPoolActivities,
+  type ActivityDeps,
+} from '../activities/index.ts';
 import { createRecorder } from '../activities/recorder.ts';
 import { createSockets } from '../activities/sockets.ts';
 import { beat } from '../db/deployment.ts';
@@ -20,7 +29,14 @@ const STORE_CHECK_MS = 30_000;
 export async function bundleWorkflows(): Promise<WorkflowBundle> {
   return bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-    logger: { log: () => {}, trace: () => {}, debug: () => {}, info: () => {}, warn: () => {}, error: () => {} },
+    logger: {
+      log: () => {},
+      trace: () => {},
+      debug: () => {},
+      info: () => {},
+      warn: () => {},
+      error: () => {},
+    },
   });
 }
 
@@ -130,5 +146,8 @@ export async function adoptStore(runtime: Runtime, client: Client): Promise<void
   const { created } = await ensureSchedules(client, runtime.config);
   if (created === 0) return;
   const rung = await ringEverything(runtime.engine);
-  runtime.log.info({ rung }, 'Temporal had no schedules of ours: rang every workflow that the rows say should wait');
+  runtime.log.info(
+    { rung },
+    'Temporal had no schedules of ours: rang every workflow that the rows say should wait',
+  );
 }

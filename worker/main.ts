@@ -16,7 +16,10 @@ export async function runWorker(): Promise<void> {
   const { log } = runtime;
   TemporalRuntime.install({
     logger: new DefaultLogger('WARN', ({ level, message, meta }) =>
-      log.warn({ level, error: meta?.['error'] === undefined ? undefined : String(meta['error']) }, message),
+      log.warn(
+        { level, error: meta?.['error'] === undefined ? undefined : String(meta['error']) },
+        message,
+      ),
     ),
     shutdownSignals: [],
   });
@@ -45,7 +48,10 @@ async function connectPatiently(runtime: Runtime): ReturnType<typeof connectWork
     try {
       return await connectWorker(runtime.config);
     } catch (error) {
-      runtime.log.warn({ error: String(error), address: runtime.config.TEMPORAL_ADDRESS }, 'Temporal does not answer yet');
+      runtime.log.warn(
+        { error: String(error), address: runtime.config.TEMPORAL_ADDRESS },
+        'Temporal does not answer yet',
+      );
       await new Promise((resolve) => setTimeout(resolve, CONNECT_AGAIN_MS));
     }
   }
@@ -66,4 +72,5 @@ function serveMetrics(runtime: Runtime): ReturnType<typeof createServer> | null 
   return server.listen(runtime.config.METRICS_PORT, runtime.config.HOST);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === new URL(`file://${process.argv[1]}`).href) await runWorker();
+if (process.argv[1] !== undefined && import.meta.url === new URL(`file://${process.argv[1]}`).href)
+  await runWorker();

@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import pg from 'pg';
+import { Client as PostgresClient } from 'pg';
 import type { Database } from '../db/client.ts';
 import { finishDoorbells, takeDoorbells, type Doorbell, type OutboxKind } from '../db/outbox.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -17,11 +17,32 @@ import {
 } from '../workflows/contract.ts';
 
 /** What each kind of doorbell starts or wakes. */
-const TARGETS: Readonly<Record<OutboxKind, { workflow: string; idOf: (ref: string) => string; argsOf: (ref: string) => unknown }>> = {
-  wake_campaign: { workflow: CAMPAIGN_WORKFLOW, idOf: campaignWorkflowId, argsOf: (campaignId) => ({ campaignId }) },
-  wake_pool: { workflow: SENDER_POOL_WORKFLOW, idOf: senderPoolWorkflowId, argsOf: (poolId) => ({ poolId }) },
-  ring_conversation: { workflow: CONVERSATION_WORKFLOW, idOf: conversationWorkflowId, argsOf: (conversationId) => ({ conversationId }) },
-  start_import: { workflow: IMPORT_WORKFLOW, idOf: importWorkflowId, argsOf: (importId) => ({ importId }) },
+const TARGETS: Readonly<
+  Record<
+    OutboxKind,
+    { workflow: string; idOf: (ref: string) => string; argsOf: (ref: string) => unknown }
+  >
+> = {
+  wake_campaign: {
+    workflow: CAMPAIGN_WORKFLOW,
+    idOf: campaignWorkflowId,
+    argsOf: (campaignId) => ({ campaignId }),
+  },
+  wake_pool: {
+    workflow: SENDER_POOL_WORKFLOW,
+    idOf: senderPoolWorkflowId,
+    argsOf: (poolId) => ({ poolId }),
+  },
+  ring_conversation: {
+    workflow: CONVERSATION_WORKFLOW,
+    idOf: conversationWorkflowId,
+    argsOf: (conversationId) => ({ conversationId }),
+  },
+  start_import: {
+    workflow: IMPORT_WORKFLOW,
+    idOf: importWorkflowId,
+    argsOf: (importId) => ({ importId }),
+  },
 };
 
 const DOORBELLS_AT_ONCE = 50;
@@ -33,9 +54,13 @@ const RING_DEADLINE_MS = 5_000;
  * Rings in Temporal what the outbox holds, until Temporal took it. Several relays share the rows
  * (SKIP LOCKED); a ring that is repeated does nothing. While Temporal is away the rows wait.
  */
-export function createRelay(deps: { readonly database: Database; readonly client: Client; readonly log: Logger }) {
+export function createRelay(deps: {
+  readonly database: Database;
+  readonly client: Client;
+  readonly log: Logger;
+}) {
   const { database, client, log } = deps;
-  let stopped = false;
+  const state = { stopped: false };
   let wake: () => void = () => {};
   const listener = createListener(database.url, log, () => wake());
 
@@ -52,7 +77,10 @@ export function createRelay(deps: { readonly database: Database; readonly client
       );
       return true;
     } catch (error) {
-      log.warn({ kind: bell.kind, ref: bell.ref_id, error: String(error) }, 'Temporal did not take a doorbell; it will be rung again');
+      log.warn(
+        { kind: bell.kind, ref: bell.ref_id, error: String(error) },
+        'Temporal did not take a doorbell; it will be rung again',
+      );
       return false;
     }
   };
@@ -74,19 +102,19 @@ export function createRelay(deps: { readonly database: Database; readonly client
     });
 
   const loop = async (): Promise<void> => {
-    while (!stopped) {
+    while (!state.stopped) {
       const rung = await round().catch((error: unknown) => {
         log.error({ error: String(error) }, 'the outbox could not be read');
         return 0;
       });
-      if (rung < DOORBELLS_AT_ONCE && !stopped) await pause();
+      if (rung < DOORBELLS_AT_ONCE && !state.stopped) await pause();
     }
   };
   const running = loop();
 
   return {
     stop: async (): Promise<void> => {
-      stopped = true;
+      state.stopped = true;
       wake();
       await running;
       await listener.stop();
@@ -97,14 +125,19 @@ export function createRelay(deps: { readonly database: Database; readonly client
 /** Listens for "the outbox has rows"; connects again, with a pause, when the connection is lost. */
 function createListener(url: string, log: Logger, onNotice: () => void) {
   let stopped = false;
-  let client: pg.Client | null = null;
+  let client: PostgresClient | null = null;
   let timer: NodeJS.Timeout | null = null;
 
   const connect = async (): Promise<void> => {
-    const next = new pg.Client({ connectionString: url, application_name: 'groundswell-relay-listen' });
+    const next = new PostgresClient({
+      connectionString: url,
+      application_name: 'groundswell-relay-listen',
+    });
     client = next;
     next.on('notification', onNotice);
-    next.on('error', (error) => log.warn({ error: String(error) }, 'the outbox listener lost its connection'));
+    next.on('error', (error) =>
+      log.warn({ error: String(error) }, 'the outbox listener lost its connection'),
+    );
     next.on('end', again);
     try {
       await next.connect();

@@ -26,13 +26,19 @@ export async function campaignWorkflow(input: CampaignInput): Promise<void> {
   setHandler(
     setRateUpdate,
     async (rate) => {
-      await steps.setCampaignRate({ campaignId: input.campaignId, segmentsPerSecond: rate.segmentsPerSecond });
+      await steps.setCampaignRate({
+        campaignId: input.campaignId,
+        segmentsPerSecond: rate.segmentsPerSecond,
+      });
       return { segmentsPerSecond: rate.segmentsPerSecond };
     },
     {
       validator: ({ segmentsPerSecond }) => {
         if (!(segmentsPerSecond > 0 && segmentsPerSecond <= MAX_RATE)) {
-          throw ApplicationFailure.nonRetryable(`segmentsPerSecond must be above 0 and at most ${MAX_RATE}`, 'rate-out-of-range');
+          throw ApplicationFailure.nonRetryable(
+            `segmentsPerSecond must be above 0 and at most ${MAX_RATE}`,
+            'rate-out-of-range',
+          );
         }
       },
     },

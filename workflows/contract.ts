@@ -32,7 +32,12 @@ export interface ImportInput {
   readonly importId: string;
 }
 
-export const MAINTENANCE_JOBS = ['reconcile', 'fill-inbound-gaps', 'fold-counters', 'housekeeping'] as const;
+export const MAINTENANCE_JOBS = [
+  'reconcile',
+  'fill-inbound-gaps',
+  'fold-counters',
+  'housekeeping',
+] as const;
 export type MaintenanceJob = (typeof MAINTENANCE_JOBS)[number];
 
 export interface MaintenanceInput {

@@ -17,7 +17,8 @@ export async function senderPoolWorkflow(input: SenderPoolInput): Promise<void> 
     bell.clear();
     const { asleep, waitMs } = await pool.sendPlanned(input);
     if (asleep && !bell.hasRung()) return;
-    if (!asleep && waitMs > 0 && !bell.hasRung()) await bell.wait(Math.min(waitMs, LONGEST_WAIT_MS));
+    if (!asleep && waitMs > 0 && !bell.hasRung())
+      await bell.wait(Math.min(waitMs, LONGEST_WAIT_MS));
   }
   await continueAsNew<typeof senderPoolWorkflow>(input);
 }

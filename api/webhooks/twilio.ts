@@ -36,7 +36,7 @@ export function createTwilioWebhooks(deps: WebhookDeps): Hono {
   app.use('/webhooks/*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.body(null, 413) }));
 
   app.post('/webhooks/twilio/:account/inbound', (c) =>
-    answer(deps, c, 'inbound', async ({ loaded, provider, raw }) => {
+    answer(deps, { c, kind: 'inbound' }, async ({ loaded, provider, raw }) => {
       const parsed = provider.parseInbound(raw);
       if (!parsed.ok) return keep(deps, { loaded, raw, kind: 'inbound', problem: parsed.problem });
       const text = parsed.value;
@@ -61,7 +61,7 @@ export function createTwilioWebhooks(deps: WebhookDeps): Hono {
   );
 
   app.post('/webhooks/twilio/:account/status/:message', (c) =>
-    answer(deps, c, 'status', async ({ loaded, provider, raw }) => {
+    answer(deps, { c, kind: 'status' }, async ({ loaded, provider, raw }) => {
       const messageId = c.req.param('message') ?? '';
       const parsed = provider.parseStatus(raw);
       if (!parsed.ok || !UUID.test(messageId)) {
@@ -95,8 +95,7 @@ type Status = 204 | 403 | 404 | 503;
 
 async function answer(
   deps: WebhookDeps,
-  c: Context,
-  kind: string,
+  { c, kind }: { readonly c: Context; readonly kind: string },
   store: (verified: Verified) => Promise<Status>,
 ): Promise<Response> {
   const startedAt = performance.now();

@@ -42,7 +42,9 @@ async function startTalk(script: Script = TEST_SCRIPT): Promise<Talk> {
     ledger().orgId,
     conversationId,
   );
-  const { takeTurn } = createConversationActivities(createActivityDeps(ledger(), createScriptedProvider()));
+  const { takeTurn } = createConversationActivities(
+    createActivityDeps(ledger(), createScriptedProvider()),
+  );
   return {
     conversationId,
     messageId,
@@ -97,7 +99,12 @@ describe('a turn', () => {
     expect(result).toMatchObject({ state: 'automatic', done: false });
     expect(await talk.answers()).toEqual(['ask=yes']);
     expect(await talk.replies()).toEqual(['help_out']);
-    expect(await ledger().count(`tagging where conversation_id = $1::uuid and tag = 'voter'`, talk.conversationId)).toBe(1);
+    expect(
+      await ledger().count(
+        `tagging where conversation_id = $1::uuid and tag = 'voter'`,
+        talk.conversationId,
+      ),
+    ).toBe(1);
   });
 
   test('that is rung again, or by many at once, plans nothing twice', async () => {
@@ -125,7 +132,12 @@ describe('a turn', () => {
       await talk.turn();
     }
     expect(await talk.answers()).toEqual(['ask=yes', 'help_out=again', 'ask=no']);
-    expect(await ledger().count(`answer_current where conversation_id = $1::uuid and step = 'ask' and answer = 'no'`, talk.conversationId)).toBe(1);
+    expect(
+      await ledger().count(
+        `answer_current where conversation_id = $1::uuid and step = 'ask' and answer = 'no'`,
+        talk.conversationId,
+      ),
+    ).toBe(1);
   });
 
   test('hands an unclear reply to a person and stays silent', async () => {
@@ -141,7 +153,10 @@ describe('a turn', () => {
     const talk = await startTalk();
     await talk.hear('please don’t stop the good work');
     await talk.turn();
-    expect(await talk.row()).toMatchObject({ state: 'needs_reply', needs_reply_reason: 'may_be_a_stop' });
+    expect(await talk.row()).toMatchObject({
+      state: 'needs_reply',
+      needs_reply_reason: 'may_be_a_stop',
+    });
   });
 
   test('ends the script at a stop', async () => {
@@ -165,7 +180,9 @@ describe('a turn', () => {
     const talk = await startTalk();
     await talk.hear('never');
     await talk.turn();
-    expect(await ledger().count(`suppression where source = 'script' and lifted_at is null`)).toBe(1);
+    expect(await ledger().count(`suppression where source = 'script' and lifted_at is null`)).toBe(
+      1,
+    );
   });
 
   test('opens a closed conversation again', async () => {
@@ -183,7 +200,10 @@ test('a step that waits for its delivery goes on when the report came, and a rep
   const talk = await startTalk({
     start: 'ask',
     steps: {
-      ask: { text: 'Shall we send the link? Reply STOP to opt out.', answers: [{ key: 'yes', label: 'Yes', words: ['yes'], next: 'link' }] },
+      ask: {
+        text: 'Shall we send the link? Reply STOP to opt out.',
+        answers: [{ key: 'yes', label: 'Yes', words: ['yes'], next: 'link' }],
+      },
       link: { text: 'Here: example.org', waitFor: 'delivered', next: 'after' },
       after: { text: 'Did it arrive?', answers: [{ key: 'ok', label: 'Ok', words: ['ok'] }] },
     },
@@ -205,7 +225,12 @@ test('a step that waits for its delivery goes on when the report came, and a rep
       errorCode: null,
     },
   ]);
-  expect(await ledger().count(`outbox where kind = 'ring_conversation' and ref_id = $1::uuid`, talk.conversationId)).toBe(1);
+  expect(
+    await ledger().count(
+      `outbox where kind = 'ring_conversation' and ref_id = $1::uuid`,
+      talk.conversationId,
+    ),
+  ).toBe(1);
   const next = await talk.turn();
   expect(next.sendIds).toHaveLength(1);
   expect(await talk.row()).toMatchObject({ step: 'after', state: 'automatic' });

@@ -1,9 +1,17 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, test } from 'vitest';
 import { createMaintenanceActivities } from '../../activities/maintenance.ts';
-import { createSendingActivities, type SendMessageOutcome, type SendPlannedResult } from '../../activities/sending.ts';
+import {
+  createSendingActivities,
+  type SendMessageOutcome,
+  type SendPlannedResult,
+} from '../../activities/sending.ts';
 import { newId } from '../../db/ids.ts';
-import type { MessagingProvider, RemoteText, SendOutcome } from '../../providers/messaging-provider.ts';
+import type {
+  MessagingProvider,
+  RemoteText,
+  SendOutcome,
+} from '../../providers/messaging-provider.ts';
 import { twilioErrorRule } from '../../providers/twilio-errors.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
 import { withLedger } from '../support/ledger.ts';
@@ -41,7 +49,12 @@ describe('a slice of a pool', () => {
     expect(await sending(provider).sendPlanned()).toEqual({ asleep: true, waitMs: 0 });
     expect(provider.sent).toHaveLength(120);
     expect(new Set(provider.sent.map((text) => text.to)).size).toBe(120);
-    expect(await ledger().count(`message where campaign_id = $1::uuid and state = 'accepted'`, campaign.id)).toBe(120);
+    expect(
+      await ledger().count(
+        `message where campaign_id = $1::uuid and state = 'accepted'`,
+        campaign.id,
+      ),
+    ).toBe(120);
     expect(await ledger().count('sender_pool where not awake')).toBe(1);
   });
 
@@ -72,7 +85,9 @@ describe('a slice of a pool', () => {
     const provider = createScriptedProvider({
       send: async () => {
         tries += 1;
-        return tries === 1 ? { kind: 'not-started', detail: 'too late' } : { kind: 'accepted', providerMessageId: `SM${'a'.repeat(32)}`, from: null };
+        return tries === 1
+          ? { kind: 'not-started', detail: 'too late' }
+          : { kind: 'accepted', providerMessageId: `SM${'a'.repeat(32)}`, from: null };
       },
     });
     await waitUntil(
@@ -88,9 +103,21 @@ describe('a slice of a pool', () => {
 
 describe('what an outcome does to the row', () => {
   test.each([
-    ['a refusal for good', { kind: 'refused', rule: twilioErrorRule(21211), detail: 'bad number', retryAfterMs: null }, { state: 'rejected', error_code: 21211 }],
-    ['an unknown outcome', { kind: 'unknown', detail: 'socket cut', httpStatus: null }, { state: 'unknown', reason: 'socket cut' }],
-    ['a 429', { kind: 'refused', rule: twilioErrorRule(20429), detail: 'slow', retryAfterMs: 60_000 }, { state: 'planned', error_code: 20429 }],
+    [
+      'a refusal for good',
+      { kind: 'refused', rule: twilioErrorRule(21211), detail: 'bad number', retryAfterMs: null },
+      { state: 'rejected', error_code: 21211 },
+    ],
+    [
+      'an unknown outcome',
+      { kind: 'unknown', detail: 'socket cut', httpStatus: null },
+      { state: 'unknown', reason: 'socket cut' },
+    ],
+    [
+      'a 429',
+      { kind: 'refused', rule: twilioErrorRule(20429), detail: 'slow', retryAfterMs: 60_000 },
+      { state: 'planned', error_code: 20429 },
+    ],
   ] as const)('%s', async (_name, outcome, expected) => {
     const campaign = await ledger().addCampaign();
     const id = campaign.people[0]?.messageId ?? '';
@@ -100,8 +127,20 @@ describe('what an outcome does to the row', () => {
 
   test('a 21610 is adopted as an opt-out that we missed', async () => {
     const campaign = await ledger().addCampaign();
-    await sending(answering({ kind: 'refused', rule: twilioErrorRule(21610), detail: 'stopped', retryAfterMs: null })).sendPlanned();
-    expect(await ledger().count(`suppression where address = $1 and source = 'provider'`, campaign.people[0]?.address)).toBe(1);
+    await sending(
+      answering({
+        kind: 'refused',
+        rule: twilioErrorRule(21610),
+        detail: 'stopped',
+        retryAfterMs: null,
+      }),
+    ).sendPlanned();
+    expect(
+      await ledger().count(
+        `suppression where address = $1 and source = 'provider'`,
+        campaign.people[0]?.address,
+      ),
+    ).toBe(1);
   });
 });
 
@@ -138,7 +177,9 @@ describe('a conversation’s own send', () => {
 });
 
 describe('reconcile', () => {
-  async function lostAnswer(policy: string): Promise<{ id: string; address: string; body: string }> {
+  async function lostAnswer(
+    policy: string,
+  ): Promise<{ id: string; address: string; body: string }> {
     const campaign = await ledger().addCampaign({ policy });
     const [person = { messageId: '', address: '' }] = campaign.people;
     await ledger().database.query(
@@ -146,12 +187,19 @@ describe('reconcile', () => {
         where id = $1::uuid returning 1 as done`,
       person.messageId,
     );
-    return { id: person.messageId, address: person.address, body: 'Hi Ada, will you vote? Reply STOP to opt out.' };
+    return {
+      id: person.messageId,
+      address: person.address,
+      body: 'Hi Ada, will you vote? Reply STOP to opt out.',
+    };
   }
 
   function reconcile(listed: readonly RemoteText[]): Promise<unknown> {
     const provider = createScriptedProvider({
-      listSent: async (_account, { to }) => ({ items: listed.filter((text) => text.to === to), nextPage: null }),
+      listSent: async (_account, { to }) => ({
+        items: listed.filter((text) => text.to === to),
+        nextPage: null,
+      }),
     });
     const { reconcile: run } = createMaintenanceActivities(createActivityDeps(ledger(), provider));
     return new MockActivityEnvironment().run(run);
@@ -185,16 +233,25 @@ describe('reconcile', () => {
     const text = await lostAnswer('confirmed_absent');
     await reconcile([]);
     expect(await view(text.id)).toMatchObject({ state: 'unknown' });
-    await ledger().database.query(`update message set reconcile_at = now() - interval '1 s' where state = 'unknown' returning 1 as done`);
+    await ledger().database.query(
+      `update message set reconcile_at = now() - interval '1 s' where state = 'unknown' returning 1 as done`,
+    );
     await reconcile([]);
     expect(await view(text.id)).toMatchObject({ state: 'lost', reason: 'absent_at_provider' });
-    expect(await ledger().count(`message where retry_of = $1::uuid and try = 2 and state = 'planned'`, text.id)).toBe(1);
+    expect(
+      await ledger().count(
+        `message where retry_of = $1::uuid and try = 2 and state = 'planned'`,
+        text.id,
+      ),
+    ).toBe(1);
   });
 
   test('with at_most_once never tries again', async () => {
     const text = await lostAnswer('at_most_once');
     await reconcile([]);
-    await ledger().database.query(`update message set reconcile_at = now() - interval '1 s' where state = 'unknown' returning 1 as done`);
+    await ledger().database.query(
+      `update message set reconcile_at = now() - interval '1 s' where state = 'unknown' returning 1 as done`,
+    );
     await reconcile([]);
     expect(await view(text.id)).toMatchObject({ state: 'lost' });
     expect(await ledger().count('message where retry_of = $1::uuid', text.id)).toBe(0);

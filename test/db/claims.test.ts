@@ -14,7 +14,11 @@ function claim(
 ): Promise<ClaimResult> {
   const { fence = 1, limit = 100, segments = 100 } = overrides;
   return claimCampaignLane(ledger().database, {
-    seats: ledger().senders.map((sender) => ({ senderId: sender.id, sender: sender.e164, segments })),
+    seats: ledger().senders.map((sender) => ({
+      senderId: sender.id,
+      sender: sender.e164,
+      segments,
+    })),
     limit,
     leaseMs: 20_000,
     campaignId: campaign.id,
@@ -53,13 +57,17 @@ describe('a claim of a campaign lane', () => {
     const campaign = await ledger().addCampaign({ people: 5 });
     const result = await claim(campaign, { segments: 2 });
     expect(result.claimed).toHaveLength(4);
-    const used = ledger().senders.map(({ id }) => result.claimed.filter((message) => message.sender_id === id).length);
+    const used = ledger().senders.map(
+      ({ id }) => result.claimed.filter((message) => message.sender_id === id).length,
+    );
     expect(used).toEqual([2, 2]);
   });
 
   test('never gives one row to two claimers', async () => {
     const campaign = await ledger().addCampaign({ people: 400 });
-    const results = await Promise.all(Array.from({ length: 8 }, () => claim(campaign, { limit: 50 })));
+    const results = await Promise.all(
+      Array.from({ length: 8 }, () => claim(campaign, { limit: 50 })),
+    );
     const ids = results.flatMap((result) => result.claimed.map((message) => message.id));
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.length).toBeGreaterThan(0);
@@ -85,13 +93,19 @@ describe('a claim of a campaign lane', () => {
       person?.address,
     );
     expect(await claim(campaign)).toMatchObject({ claimed: [], skipped: 1 });
-    expect(await stateOf(person?.messageId ?? '')).toMatchObject({ state: 'skipped', reason: 'opted_out' });
+    expect(await stateOf(person?.messageId ?? '')).toMatchObject({
+      state: 'skipped',
+      reason: 'opted_out',
+    });
   });
 
   test('skips a text whose window closes in less than two minutes', async () => {
     const campaign = await ledger().addCampaign({ notAfterMs: 110_000 });
     expect(await claim(campaign)).toMatchObject({ claimed: [], skipped: 1 });
-    expect(await stateOf(campaign.people[0]?.messageId ?? '')).toMatchObject({ state: 'skipped', reason: 'window_closing' });
+    expect(await stateOf(campaign.people[0]?.messageId ?? '')).toMatchObject({
+      state: 'skipped',
+      reason: 'window_closing',
+    });
   });
 
   test('claims nothing for an account whose inbound gap is not filled, until five minutes have passed', async () => {
@@ -106,7 +120,10 @@ describe('a claim of a campaign lane', () => {
     expect((await claim(campaign)).claimed).toEqual([]);
     await set('6 minutes');
     expect((await claim(campaign)).claimed).toHaveLength(1);
-    await ledger().database.query(`update provider_account set gap_since = null where id = $1::uuid returning 1 as done`, ledger().accountId);
+    await ledger().database.query(
+      `update provider_account set gap_since = null where id = $1::uuid returning 1 as done`,
+      ledger().accountId,
+    );
   });
 
   test('counts every transition once', async () => {
@@ -125,7 +142,11 @@ describe('a claim of a campaign lane', () => {
 });
 
 describe('a claim of a sender lane', () => {
-  async function addReply(campaignId: string | null, purpose: string, priority: number): Promise<string> {
+  async function addReply(
+    campaignId: string | null,
+    purpose: string,
+    priority: number,
+  ): Promise<string> {
     const id = newId();
     const [sender] = ledger().senders;
     await ledger().database.query(
@@ -163,7 +184,12 @@ describe('a claim of a sender lane', () => {
     expect(result.claimed.map((message) => message.id)).toEqual([stop, reply]);
     expect(result.held).toBe(1);
     expect(await stateOf(held)).toMatchObject({ state: 'planned' });
-    expect(await ledger().count(`message where id = $1::uuid and due_at > now() + interval '50 s'`, held)).toBe(1);
+    expect(
+      await ledger().count(
+        `message where id = $1::uuid and due_at > now() + interval '50 s'`,
+        held,
+      ),
+    ).toBe(1);
   });
 
   test('sends a confirmation to a suppressed person', async () => {
@@ -187,13 +213,24 @@ describe('a record', () => {
     const second = await claim(campaign);
     expect(second.claimed[0]?.attempt).toBe(2);
     await record(first, { outcome: 'rejected', providerMessageId: null, reason: 'late' });
-    expect(await stateOf(campaign.people[0]?.messageId ?? '')).toMatchObject({ state: 'sending', attempt: 2 });
+    expect(await stateOf(campaign.people[0]?.messageId ?? '')).toMatchObject({
+      state: 'sending',
+      attempt: 2,
+    });
   });
 
   test('frees the sender of a campaign text that was definitely not created', async () => {
     const campaign = await ledger().addCampaign();
-    await record(await claim(campaign), { outcome: 'planned', providerMessageId: null, reason: '429', delayMs: 60_000 });
-    expect(await stateOf(campaign.people[0]?.messageId ?? '')).toMatchObject({ state: 'planned', sender_id: null });
+    await record(await claim(campaign), {
+      outcome: 'planned',
+      providerMessageId: null,
+      reason: '429',
+      delayMs: 60_000,
+    });
+    expect(await stateOf(campaign.people[0]?.messageId ?? '')).toMatchObject({
+      state: 'planned',
+      sender_id: null,
+    });
     expect((await claim(campaign)).claimed).toEqual([]);
   });
 
@@ -205,8 +242,15 @@ describe('a record', () => {
     const campaign = await ledger().addCampaign();
     const claimed = await claim(campaign);
     const id = campaign.people[0]?.messageId ?? '';
-    await ledger().database.query(`update message set state = 'unknown', reason = 'x' where id = $1::uuid returning 1 as done`, id);
-    await record(claimed, { outcome, ...(outcome === 'accepted' ? {} : { providerMessageId: null }), reason: 'x' });
+    await ledger().database.query(
+      `update message set state = 'unknown', reason = 'x' where id = $1::uuid returning 1 as done`,
+      id,
+    );
+    await record(claimed, {
+      outcome,
+      ...(outcome === 'accepted' ? {} : { providerMessageId: null }),
+      reason: 'x',
+    });
     expect(await stateOf(id)).toMatchObject({ state: expected });
   });
 

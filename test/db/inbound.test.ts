@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
 import { createDatabase } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
@@ -15,7 +15,11 @@ function sid(): string {
   return `SM${String(nextSid).padStart(32, '0')}`;
 }
 
-function arrival(address: string, body: string, overrides: Partial<InboundArrival> = {}): InboundArrival {
+function arrival(
+  address: string,
+  body: string,
+  overrides: Partial<InboundArrival> = {},
+): InboundArrival {
   return {
     accountId: ledger().accountId,
     orgId: ledger().orgId,
@@ -32,7 +36,11 @@ function arrival(address: string, body: string, overrides: Partial<InboundArriva
 }
 
 /** A campaign whose one person was texted by the first sender, so that replies find the conversation. */
-async function textedPerson(): Promise<{ campaign: TestCampaign; address: string; conversationId: string }> {
+async function textedPerson(): Promise<{
+  campaign: TestCampaign;
+  address: string;
+  conversationId: string;
+}> {
   const campaign = await ledger().addCampaign();
   const [person = { address: '', conversationId: '', messageId: '' }] = campaign.people;
   await ledger().database.query(
@@ -55,9 +63,13 @@ describe('an inbound text', () => {
   test('is stored exactly once, however often and concurrently it is delivered', async () => {
     const { address } = await textedPerson();
     const same = arrival(address, 'yes');
-    const results = await Promise.all(Array.from({ length: 50 }, () => storeInbound(ledger().database, [same])));
+    const results = await Promise.all(
+      Array.from({ length: 50 }, () => storeInbound(ledger().database, [same])),
+    );
     expect(results.filter(([stored]) => stored?.fresh)).toHaveLength(1);
-    expect(await ledger().count(`message where direction = 'inbound' and address = $1`, address)).toBe(1);
+    expect(
+      await ledger().count(`message where direction = 'inbound' and address = $1`, address),
+    ).toBe(1);
   });
 
   test('reaches the conversation that texted last, with the next number, and rings it', async () => {
@@ -73,29 +85,56 @@ describe('an inbound text', () => {
       { body: 'two', arrival_seq: 2 },
       { body: 'three', arrival_seq: 3 },
     ]);
-    expect(await ledger().count(`outbox where kind = 'ring_conversation' and ref_id = $1::uuid and seq = 2`, conversationId)).toBe(1);
+    expect(
+      await ledger().count(
+        `outbox where kind = 'ring_conversation' and ref_id = $1::uuid and seq = 2`,
+        conversationId,
+      ),
+    ).toBe(1);
   });
 
   test('from a stranger waits for a person in the org’s catch-all', async () => {
-    await storeInbound(ledger().database, [arrival('+13105550000', 'hello?'), arrival('+13105550000', 'anybody?')]);
-    expect(await ledger().count(`conversation where address = '+13105550000' and kind = 'catch_all' and state = 'needs_reply' and arrival_seq = 2`)).toBe(1);
+    await storeInbound(ledger().database, [
+      arrival('+13105550000', 'hello?'),
+      arrival('+13105550000', 'anybody?'),
+    ]);
+    expect(
+      await ledger().count(
+        `conversation where address = '+13105550000' and kind = 'catch_all' and state = 'needs_reply' and arrival_seq = 2`,
+      ),
+    ).toBe(1);
   });
 
   test('keeps what Postgres cannot store as a replacement character', async () => {
     await storeInbound(ledger().database, [arrival('+13105550001', 'a\u0000b\uD800c')]);
-    expect(await ledger().count(`message where address = '+13105550001' and body = $1`, 'a\uFFFDb\uFFFDc')).toBe(1);
+    expect(
+      await ledger().count(
+        `message where address = '+13105550001' and body = $1`,
+        'a\uFFFDb\uFFFDc',
+      ),
+    ).toBe(1);
   });
 });
 
 describe('a stop', () => {
-  test.each(['STOP', 'stop.', 'Stop texting me please', 'unsubscribe'])('worded "%s" suppresses, skips what is planned, and is confirmed once', async (body) => {
-    const { address } = await textedPerson();
-    await storeInbound(ledger().database, [arrival(address, body)]);
-    await storeInbound(ledger().database, [arrival(address, body)]);
-    expect(await ledger().count(`suppression where address = $1 and lifted_at is null`, address)).toBe(1);
-    expect(await ledger().count(`message where address = $1 and state = 'skipped' and reason = 'opted_out'`, address)).toBe(1);
-    expect(await confirmations(address)).toBe(1);
-  });
+  test.each(['STOP', 'stop.', 'Stop texting me please', 'unsubscribe'])(
+    'worded "%s" suppresses, skips what is planned, and is confirmed once',
+    async (body) => {
+      const { address } = await textedPerson();
+      await storeInbound(ledger().database, [arrival(address, body)]);
+      await storeInbound(ledger().database, [arrival(address, body)]);
+      expect(
+        await ledger().count(`suppression where address = $1 and lifted_at is null`, address),
+      ).toBe(1);
+      expect(
+        await ledger().count(
+          `message where address = $1 and state = 'skipped' and reason = 'opted_out'`,
+          address,
+        ),
+      ).toBe(1);
+      expect(await confirmations(address)).toBe(1);
+    },
+  );
 
   test('that the provider has answered itself is not confirmed again', async () => {
     const { address } = await textedPerson();
@@ -107,22 +146,37 @@ describe('a stop', () => {
   test('wins over a start of the same batch', async () => {
     const { address } = await textedPerson();
     await storeInbound(ledger().database, [arrival(address, 'STOP'), arrival(address, 'START')]);
-    expect(await ledger().count(`suppression where address = $1 and lifted_at is null`, address)).toBe(1);
+    expect(
+      await ledger().count(`suppression where address = $1 and lifted_at is null`, address),
+    ).toBe(1);
   });
 
   test('is lifted by a later start, which is confirmed', async () => {
     const { address } = await textedPerson();
     await storeInbound(ledger().database, [arrival(address, 'STOP')]);
-    await storeInbound(ledger().database, [arrival(address, 'START', { receivedAt: new Date(Date.now() + 1_000) })]);
-    expect(await ledger().count(`suppression where address = $1 and lifted_at is null`, address)).toBe(0);
-    expect(await ledger().count(`message where address = $1 and purpose = 'start_confirmation'`, address)).toBe(1);
+    await storeInbound(ledger().database, [
+      arrival(address, 'START', { receivedAt: new Date(Date.now() + 1_000) }),
+    ]);
+    expect(
+      await ledger().count(`suppression where address = $1 and lifted_at is null`, address),
+    ).toBe(0);
+    expect(
+      await ledger().count(
+        `message where address = $1 and purpose = 'start_confirmation'`,
+        address,
+      ),
+    ).toBe(1);
   });
 
   test('is not lifted by a start that is older than it', async () => {
     const { address } = await textedPerson();
     await storeInbound(ledger().database, [arrival(address, 'STOP')]);
-    await storeInbound(ledger().database, [arrival(address, 'START', { receivedAt: new Date(Date.now() - 60_000) })]);
-    expect(await ledger().count(`suppression where address = $1 and lifted_at is null`, address)).toBe(1);
+    await storeInbound(ledger().database, [
+      arrival(address, 'START', { receivedAt: new Date(Date.now() - 60_000) }),
+    ]);
+    expect(
+      await ledger().count(`suppression where address = $1 and lifted_at is null`, address),
+    ).toBe(1);
   });
 
   test('says how long a claim made before it may still start its POST', async () => {
@@ -147,7 +201,12 @@ describe('a stop', () => {
       address,
     );
     expect(await settleStop(ledger().database, { orgId: ledger().orgId, address })).toBe(0);
-    expect(await ledger().count(`message where address = $1 and state = 'skipped' and reason = 'opted_out'`, address)).toBe(1);
+    expect(
+      await ledger().count(
+        `message where address = $1 and state = 'skipped' and reason = 'opted_out'`,
+        address,
+      ),
+    ).toBe(1);
   });
 });
 
@@ -156,7 +215,9 @@ describe('delivery reports', () => {
 
   function permutations<Item>(items: readonly Item[]): Item[][] {
     if (items.length <= 1) return [[...items]];
-    return items.flatMap((item, index) => permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]));
+    return items.flatMap((item, index) =>
+      permutations(items.toSpliced(index, 1)).map((rest) => [item, ...rest]),
+    );
   }
 
   async function acceptedText(): Promise<{ id: string; pid: string }> {
@@ -171,7 +232,12 @@ describe('delivery reports', () => {
     return { id, pid };
   }
 
-  function report(id: string, pid: string, status: string, overrides: { accountId?: string; code?: number } = {}): Promise<unknown> {
+  function report(
+    id: string,
+    pid: string,
+    status: string,
+    overrides: { accountId?: string; code?: number } = {},
+  ): Promise<unknown> {
     return storeReports(ledger().database, [
       {
         accountId: overrides.accountId ?? ledger().accountId,
@@ -184,35 +250,51 @@ describe('delivery reports', () => {
     ]);
   }
 
-  async function view(id: string): Promise<unknown> {
-    const [row] = await ledger().database.query(
+  async function view(id: string): Promise<object> {
+    const [row] = await ledger().database.query<object>(
       `select state::text as state, delivery::text as delivery, error_code, provider_message_id from message where id = $1::uuid`,
       id,
     );
-    return row;
+    return row ?? {};
   }
 
   test('give the same result in every order, doubled and in one batch or many', async () => {
     for (const order of permutations(STEPS)) {
       const { id, pid } = await acceptedText();
       for (const status of [...order, ...order]) await report(id, pid, status);
-      expect(await view(id), order.join(' ')).toMatchObject({ state: 'accepted', delivery: 'delivered' });
+      expect({ order, ...(await view(id)) }).toMatchObject({
+        state: 'accepted',
+        delivery: 'delivered',
+      });
     }
   });
 
-  test.each(['planned', 'sending', 'unknown', 'lost'])('prove that a %s text was created', async (state) => {
-    const campaign = await ledger().addCampaign();
-    const id = campaign.people[0]?.messageId ?? '';
-    const pid = sid();
-    await ledger().database.query(
-      `update message set state = $2::message_state, sender = '+12125550101', lease_until = now(), reason = 'x' where id = $1::uuid returning 1 as done`,
-      id,
-      state,
-    );
-    await report(id, pid, 'sent');
-    expect(await view(id)).toMatchObject({ state: 'accepted', delivery: 'sent', provider_message_id: pid });
-    expect(await ledger().count('provider_key where provider_message_id = $1 and message_id = $2::uuid', pid, id)).toBe(1);
-  });
+  test.each(['planned', 'sending', 'unknown', 'lost'])(
+    'prove that a %s text was created',
+    async (state) => {
+      const campaign = await ledger().addCampaign();
+      const id = campaign.people[0]?.messageId ?? '';
+      const pid = sid();
+      await ledger().database.query(
+        `update message set state = $2::message_state, sender = '+12125550101', lease_until = now(), reason = 'x' where id = $1::uuid returning 1 as done`,
+        id,
+        state,
+      );
+      await report(id, pid, 'sent');
+      expect(await view(id)).toMatchObject({
+        state: 'accepted',
+        delivery: 'sent',
+        provider_message_id: pid,
+      });
+      expect(
+        await ledger().count(
+          'provider_key where provider_message_id = $1 and message_id = $2::uuid',
+          pid,
+          id,
+        ),
+      ).toBe(1);
+    },
+  );
 
   test('of another account change nothing, though their event is kept', async () => {
     const { id, pid } = await acceptedText();
@@ -240,7 +322,7 @@ test('reports that waited for another statement’s row locks are applied to eve
   const url = new URL(ledger().urls.engineUrl);
   url.searchParams.set('options', '-c plan_cache_mode=force_generic_plan');
   const database = createDatabase({ url: url.href, applicationName: 'test-generic', poolSize: 1 });
-  const other = new pg.Client({ connectionString: ledger().urls.engineUrl });
+  const other = new Client({ connectionString: ledger().urls.engineUrl });
   await other.connect();
   try {
     const campaign = await ledger().addCampaign({ people: 9 });
@@ -266,12 +348,22 @@ test('reports that waited for another statement’s row locks are applied to eve
       })),
     );
     await waitUntil(
-      async () => (await other.query(`select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`)).rowCount,
+      async () =>
+        (
+          await other.query(
+            `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
+          )
+        ).rowCount,
       { what: 'the reports to wait for a row lock' },
     );
     await other.query('commit');
     await stored;
-    expect(await ledger().count(`message where campaign_id = $1::uuid and delivery = 'delivered'`, campaign.id)).toBe(9);
+    expect(
+      await ledger().count(
+        `message where campaign_id = $1::uuid and delivery = 'delivered'`,
+        campaign.id,
+      ),
+    ).toBe(9);
   } finally {
     await other.end();
     await database.close();

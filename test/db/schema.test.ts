@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import pg from 'pg';
+import { Client } from 'pg';
 import { expect, test } from 'vitest';
 import { DatabaseIsNewerError, migrate } from '../../db/migrate.ts';
 import { generateSchema } from '../../prisma/generate-schema.ts';
@@ -7,8 +7,8 @@ import { withTestDatabase } from '../support/database.ts';
 
 const urls = withTestDatabase();
 
-async function asOwner<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString: urls().ownerUrl });
+async function asOwner<Result>(work: (client: Client) => Promise<Result>): Promise<Result> {
+  const client = new Client({ connectionString: urls().ownerUrl });
   await client.connect();
   try {
     return await work(client);

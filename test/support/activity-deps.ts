@@ -2,7 +2,11 @@ import type { ActivityDeps } from '../../activities/deps.ts';
 import { createRecorder } from '../../activities/recorder.ts';
 import { createSockets } from '../../activities/sockets.ts';
 import { createAccountLoader } from '../../db/accounts.ts';
-import type { MessagingProvider, OutboundText, SendOutcome } from '../../providers/messaging-provider.ts';
+import type {
+  MessagingProvider,
+  OutboundText,
+  SendOutcome,
+} from '../../providers/messaging-provider.ts';
 import { createSecretBox } from '../../runtime/secrets.ts';
 import { TEST_KEY, type Ledger } from './ledger.ts';
 
@@ -20,7 +24,9 @@ const CAPABILITIES = {
   validityPeriod: true,
 } as const;
 
-export function createScriptedProvider(overrides: Partial<MessagingProvider> = {}): ScriptedProvider {
+export function createScriptedProvider(
+  overrides: Partial<MessagingProvider> = {},
+): ScriptedProvider {
   const sent: OutboundText[] = [];
   let n = 0;
   return {
@@ -32,7 +38,11 @@ export function createScriptedProvider(overrides: Partial<MessagingProvider> = {
       if (!options.mayStart()) return { kind: 'not-started', detail: 'too late' };
       sent.push(text);
       n += 1;
-      return { kind: 'accepted', providerMessageId: `SM${String(n).padStart(32, '0')}`, from: text.from };
+      return {
+        kind: 'accepted',
+        providerMessageId: `SM${String(n).padStart(32, '0')}`,
+        from: text.from,
+      };
     },
     listSent: async () => ({ items: [], nextPage: null }),
     listInbound: async () => ({ items: [], nextPage: null }),
@@ -50,10 +60,10 @@ export function createActivityDeps(
   provider: MessagingProvider,
   settings: Partial<ActivityDeps['settings']> = {},
 ): ActivityDeps {
-  const { open } = createSecretBox({ key: TEST_KEY, keyId: 'k1' });
+  const secrets = createSecretBox({ key: TEST_KEY, keyId: 'k1' });
   return {
     database: ledger.database,
-    accounts: createAccountLoader(ledger.database, open),
+    accounts: createAccountLoader(ledger.database, (sealed, keyId) => secrets.open(sealed, keyId)),
     providers: { get: () => provider },
     sockets: createSockets(10),
     recorder: createRecorder(ledger.database),

@@ -56,7 +56,11 @@ export interface CampaignOptions {
 export interface TestCampaign {
   readonly id: string;
   readonly launchedAt: Date;
-  readonly people: readonly { readonly conversationId: string; readonly messageId: string; readonly address: string }[];
+  readonly people: readonly {
+    readonly conversationId: string;
+    readonly messageId: string;
+    readonly address: string;
+  }[];
 }
 
 let nextNumber = 0;
@@ -85,9 +89,14 @@ async function createLedger(database: Database, urls: Ledger['urls']): Promise<L
   const orgId = newId();
   const accountId = newId();
   const poolId = newId();
-  const accountSid = `AC${'0'.repeat(24)}${String(Math.floor(performance.now() * 1000)).slice(-8).padStart(8, '0')}`;
+  const accountSid = `AC${'0'.repeat(24)}${String(Math.floor(performance.now() * 1000))
+    .slice(-8)
+    .padStart(8, '0')}`;
   const sealed = createSecretBox({ key: TEST_KEY, keyId: 'k1' }).seal(JSON.stringify([TEST_TOKEN]));
-  await database.query(`insert into org (id, name) values ($1::uuid, 'Test Org') returning 1 as done`, orgId);
+  await database.query(
+    `insert into org (id, name) values ($1::uuid, 'Test Org') returning 1 as done`,
+    orgId,
+  );
   await database.query(
     `insert into provider_account (id, org_id, provider, name, account_sid, auth_tokens_encrypted, key_id)
      values ($1::uuid, $2::uuid, 'twilio', 'test', $3, $4::bytea, 'k1') returning 1 as done`,
@@ -123,7 +132,10 @@ async function createLedger(database: Database, urls: Ledger['urls']): Promise<L
     senders,
     addCampaign: (options = {}) => addCampaign(database, ids, options),
     count: async (where, ...parameters) => {
-      const [row] = await database.query<{ n: number }>(`select count(*)::int as n from ${where}`, ...parameters);
+      const [row] = await database.query<{ n: number }>(
+        `select count(*)::int as n from ${where}`,
+        ...parameters,
+      );
       return row?.n ?? 0;
     },
   };
@@ -134,11 +146,26 @@ async function addCampaign(
   ids: { readonly orgId: string; readonly accountId: string; readonly poolId: string },
   options: CampaignOptions,
 ): Promise<TestCampaign> {
-  const { people = 1, state = 'running', script = TEST_SCRIPT, driver = 'pool', notAfterMs = 3_600_000, policy = 'confirmed_absent' } = options;
+  const {
+    people = 1,
+    state = 'running',
+    script = TEST_SCRIPT,
+    driver = 'pool',
+    notAfterMs = 3_600_000,
+    policy = 'confirmed_absent',
+  } = options;
   const [listId, scriptId, versionId, id] = [newId(), newId(), newId(), newId()];
   const launchedAt = new Date();
-  await database.query(`insert into contact_list (id, org_id, name) values ($1::uuid, $2::uuid, 'list') returning 1 as done`, listId, ids.orgId);
-  await database.query(`insert into script (id, org_id, name) values ($1::uuid, $2::uuid, 'script') returning 1 as done`, scriptId, ids.orgId);
+  await database.query(
+    `insert into contact_list (id, org_id, name) values ($1::uuid, $2::uuid, 'list') returning 1 as done`,
+    listId,
+    ids.orgId,
+  );
+  await database.query(
+    `insert into script (id, org_id, name) values ($1::uuid, $2::uuid, 'script') returning 1 as done`,
+    scriptId,
+    ids.orgId,
+  );
   await database.query(
     `insert into script_version (id, script_id, org_id, version, graph) values ($1::uuid, $2::uuid, $3::uuid, 1, $4::jsonb) returning 1 as done`,
     versionId,
@@ -164,7 +191,9 @@ async function addCampaign(
     id,
     ids.orgId,
   );
-  await database.query(`insert into zone_set (zones) values ('{America/New_York}') on conflict do nothing returning 1 as done`);
+  await database.query(
+    `insert into zone_set (zones) values ('{America/New_York}') on conflict do nothing returning 1 as done`,
+  );
   const members = Array.from({ length: people }, (_, index) => {
     nextNumber += 1;
     const conversationId = causeId(launchedAt.getTime(), 'person', id, index);

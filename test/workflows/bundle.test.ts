@@ -43,7 +43,9 @@ describe('the bundle of workflows', () => {
   });
 
   test('holds no module of Node itself', () => {
-    const builtins = modules.filter((path) => /external (?:commonjs |module )?["']?(?:node:|fs|net|crypto|http)/.test(path));
+    const builtins = modules.filter((path) =>
+      /external (?:commonjs |module )?["']?(?:node:|fs|net|crypto|http)/.test(path),
+    );
     expect(builtins).toEqual([]);
   });
 });

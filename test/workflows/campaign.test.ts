@@ -100,7 +100,9 @@ describe('a campaign’s workflow', () => {
       const campaign = await bench().start(CAMPAIGN_WORKFLOW, INPUT);
       const { runId } = await campaign.describe();
       await campaign.result();
-      const first = await bench().env.client.workflow.getHandle(campaign.workflowId, runId).describe();
+      const first = await bench()
+        .env.client.workflow.getHandle(campaign.workflowId, runId)
+        .describe();
       expect(first.status.name).toBe('CONTINUED_AS_NEW');
       expect((await campaign.describe()).status.name).toBe('COMPLETED');
       expect((await campaign.describe()).runId).not.toBe(runId);
@@ -118,7 +120,9 @@ describe('a campaign’s workflow', () => {
     const setCampaignRate = async (rate: object): Promise<void> => void rates.push(rate);
     await bench().run({ runCampaign, setCampaignRate }, async () => {
       const campaign = await bench().start(CAMPAIGN_WORKFLOW, INPUT);
-      const answer = await campaign.executeUpdate(setRateUpdate, { args: [{ segmentsPerSecond: 2.5 }] });
+      const answer = await campaign.executeUpdate(setRateUpdate, {
+        args: [{ segmentsPerSecond: 2.5 }],
+      });
       expect(answer).toEqual({ segmentsPerSecond: 2.5 });
       await campaign.signal(ringSignal);
       await campaign.result();
@@ -144,7 +148,8 @@ describe('a campaign’s workflow', () => {
       const update = campaign.executeUpdate(setRateUpdate, { args: [{ segmentsPerSecond: 1 }] });
       const ended = campaign.result().then(() => done.push('ended'));
       await waitUntil(
-        async () => countEvents(await campaign.fetchHistory(), 'activityTaskCompletedEventAttributes') > 0,
+        async () =>
+          countEvents(await campaign.fetchHistory(), 'activityTaskCompletedEventAttributes') > 0,
         { what: 'the last look' },
       );
       rate.open();
@@ -175,7 +180,9 @@ describe('a campaign’s workflow', () => {
   );
 });
 
-type History = Awaited<ReturnType<Awaited<ReturnType<ReturnType<typeof bench>['start']>>['fetchHistory']>>;
+type History = Awaited<
+  ReturnType<Awaited<ReturnType<ReturnType<typeof bench>['start']>>['fetchHistory']>
+>;
 type EventName = keyof NonNullable<NonNullable<History['events']>[number]>;
 
 function hasTimer(history: History): boolean {
@@ -183,5 +190,6 @@ function hasTimer(history: History): boolean {
 }
 
 function countEvents(history: History, name: EventName): number {
-  return (history.events ?? []).filter((event) => event[name] !== null && event[name] !== undefined).length;
+  return (history.events ?? []).filter((event) => event[name] !== null && event[name] !== undefined)
+    .length;
 }

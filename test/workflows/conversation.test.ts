@@ -15,7 +15,10 @@ function turn(overrides: Partial<TurnResult> = {}): TurnResult {
 const DONE = turn({ state: 'closed', done: true, waitMs: 0 });
 
 /** Takes these turns one after the other, then the last again; `log` tells what was called, in order. */
-function conversing(turns: readonly TurnResult[], hold: (messageId: string) => Promise<void> = async () => {}) {
+function conversing(
+  turns: readonly TurnResult[],
+  hold: (messageId: string) => Promise<void> = async () => {},
+) {
   const log: string[] = [];
   const activities: FakeActivities = {
     takeTurn: async () => {
@@ -95,7 +98,9 @@ describe('a conversation’s workflow', () => {
   });
 
   test('continues as new after 200 turns and goes on', async () => {
-    const { log, activities } = conversing(Array.from({ length: 203 }, () => turn({ waitMs: 1_000 })));
+    const { log, activities } = conversing(
+      Array.from({ length: 203 }, () => turn({ waitMs: 1_000 })),
+    );
     await bench().run(activities, async () => {
       const conversation = await bench().start(CONVERSATION_WORKFLOW, INPUT);
       const { runId } = await conversation.describe();

@@ -18,7 +18,9 @@ describe('an import’s workflow', () => {
       seen.push(input);
       return { state: 'finished', rows: 3 };
     };
-    await bench().run({ runImport }, async () => (await bench().start(IMPORT_WORKFLOW, IMPORT)).result());
+    await bench().run({ runImport }, async () =>
+      (await bench().start(IMPORT_WORKFLOW, IMPORT)).result(),
+    );
     expect(seen).toEqual([IMPORT]);
   });
 
@@ -47,10 +49,12 @@ describe('an import’s workflow', () => {
 describe('a maintenance run', () => {
   test.each(MAINTENANCE_JOBS)('of %s does that job once and ends', async (job) => {
     const log: string[] = [];
-    const note = <Result>(name: string, result: Result) => async (): Promise<Result> => {
-      log.push(name);
-      return result;
-    };
+    const note =
+      <Result>(name: string, result: Result) =>
+      async (): Promise<Result> => {
+        log.push(name);
+        return result;
+      };
     const activities = {
       reconcile: note('reconcile', { expired: 0, looked: 0, stranded: 0 }),
       fillInboundGaps: note('fill-inbound-gaps', { accounts: 0, found: 0 }),

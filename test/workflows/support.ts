@@ -17,7 +17,10 @@ export interface WorkflowBench {
     activities: FakeActivities,
     work: () => Promise<Result>,
   ) => Promise<Result>;
-  readonly start: (workflow: string, input: object) => ReturnType<TestWorkflowEnvironment['client']['workflow']['start']>;
+  readonly start: (
+    workflow: string,
+    input: object,
+  ) => ReturnType<TestWorkflowEnvironment['client']['workflow']['start']>;
 }
 
 let lastId = 0;
