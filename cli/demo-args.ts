@@ -19,7 +19,7 @@ Starts everything on this machine, imports contacts, launches a campaign against
 and shows how it goes. No text leaves the machine.
 
   --contacts FILE   a CSV file (default: examples/contacts.csv, 10,000 people)
-  --size N          makes N contacts instead, with the faults that real lists have
+  --size N          makes a list of N people who can be texted, with the faults that real lists have
   --rate N          segments a second of all senders together (default: 200)
   --keep            stays up after the report
   --exit            for scripts: no colours, ends after the report; exit code 0 only if the sums agree

@@ -128,7 +128,7 @@ async function chooseFile({ args, folder }: DemoContext): Promise<string> {
   if (args.contacts !== null) return args.contacts;
   if (args.size === null) return join(ROOT, 'examples', 'contacts.csv');
   const file = join(folder, 'demo-contacts.csv');
-  const contacts = makeContacts({ rows: args.size, seed: DEFAULT_SEED });
+  const contacts = makeContacts({ people: args.size, seed: DEFAULT_SEED });
   await pipeline(Readable.from(contacts), createWriteStream(file));
   return file;
 }

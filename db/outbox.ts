@@ -7,6 +7,8 @@ export interface Doorbell {
   readonly kind: OutboxKind;
   readonly ref_id: string;
   readonly seq: number;
+  /** The campaign of a conversation, so that operators can filter by it. */
+  readonly campaign_id: string | null;
 }
 
 /** How long a relay may take over one doorbell before another may ring it again, in seconds. */
@@ -19,7 +21,8 @@ export async function takeDoorbells(database: Database, limit: number): Promise<
        select kind, ref_id from outbox where available_at <= now() order by available_at limit $1::int for update skip locked)
      update outbox o set available_at = now() + interval '${RING_AGAIN_S} s', attempts = o.attempts + 1
        from l where o.kind = l.kind and o.ref_id = l.ref_id
-     returning o.kind::text as kind, o.ref_id, o.seq`,
+     returning o.kind::text as kind, o.ref_id, o.seq,
+       case when o.kind = 'ring_conversation' then (select c.campaign_id from conversation c where c.id = o.ref_id) end as campaign_id`,
     limit,
   );
 }

@@ -25,17 +25,32 @@ export const CONTACTS_HEADER = [
   'Custom 1',
 ] as const;
 
+/** How long a list is: so many rows, or as many as hold so many different people who can be texted. */
+export type ListLength = { readonly rows: number } | { readonly people: number };
+
 /** Makes a list as chunks of CSV, a byte order mark and the header first; the same seed gives the same bytes. */
-export function* makeContacts({ rows, seed }: { rows: number; seed: number }): Iterable<string> {
+export function* makeContacts({
+  seed,
+  ...length
+}: ListLength & { seed: number }): Iterable<string> {
   yield `\uFEFF${csvLine(CONTACTS_HEADER)}`;
   const random = createRandom(seed);
   const recent: Person[] = [];
-  for (let row = 0; row < rows; row += 1) {
+  const reached = new Set<number>();
+  let people = 0;
+  const isLongEnough = (row: number): boolean =>
+    'rows' in length ? row >= length.rows : people >= length.people;
+  for (let row = 0; !isLongEnough(row); row += 1) {
     const original = random() < 0.02 ? pick(random, recent) : undefined;
     const person = original ?? makePerson(random, row);
     if (original === undefined) recent[row % 500] = person;
     // The same person twice has another id and often another spelling of the number.
     const phone = original === undefined ? phoneCell(random, person) : spell(random, person.digits);
+    // A repeat of somebody whose own row was spoilt may be the first row that can be read.
+    if (canBeTexted(phone, person) && !reached.has(person.row)) {
+      reached.add(person.row);
+      people += 1;
+    }
     yield csvLine([
       `V${String(10_000_000 + row * 7).padStart(9, '0')}`,
       person.firstName,
@@ -159,6 +174,12 @@ function phoneCell(random: Random, person: Person): string {
     if (left < 0) return spoil(random, person);
   }
   return spell(random, person.digits);
+}
+
+/** Whether the cell is one of the spellings of the person's number, and not one of the faults. */
+function canBeTexted(cell: string, { digits }: Person): boolean {
+  const read = cell.replace(/ x\d+$/, '').replace(/\D/g, '');
+  return !cell.includes('E+') && (read === digits || read === `1${digits}`);
 }
 
 function twoNumbers(random: Random, digits: string): string {

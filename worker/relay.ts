@@ -4,6 +4,7 @@ import type { Database } from '../db/client.ts';
 import { finishDoorbells, takeDoorbells, type Doorbell, type OutboxKind } from '../db/outbox.ts';
 import type { Logger } from '../runtime/logger.ts';
 import {
+  CAMPAIGN_ID,
   CAMPAIGN_WORKFLOW,
   campaignWorkflowId,
   CONVERSATION_WORKFLOW,
@@ -73,6 +74,9 @@ export function createRelay(deps: {
           taskQueue: ENGINE_QUEUE,
           args: [target.argsOf(bell.ref_id)],
           signal: ringSignal,
+          ...(bell.campaign_id === null
+            ? {}
+            : { typedSearchAttributes: [{ key: CAMPAIGN_ID, value: bell.campaign_id }] }),
         }),
       );
       return true;

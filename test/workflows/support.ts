@@ -1,5 +1,11 @@
 import { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker, type WorkflowBundle } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  Runtime,
+  Worker,
+  type WorkflowBundle,
+} from '@temporalio/worker';
 import proto from '@temporalio/proto';
 import { afterAll, beforeAll } from 'vitest';
 import type { EngineActivities, PoolActivities } from '../../activities/index.ts';
@@ -12,7 +18,7 @@ export type FakeActivities = Partial<EngineActivities & PoolActivities>;
 
 export interface WorkflowBench {
   readonly env: TestWorkflowEnvironment;
-  /** Starts a workflow of that name under a new id, on workers that have these activities, while `work` runs. */
+  /** Runs workers that have these activities while `work` runs. */
   readonly run: <Result>(
     activities: FakeActivities,
     work: () => Promise<Result>,
@@ -24,6 +30,13 @@ export interface WorkflowBench {
 }
 
 let lastId = 0;
+
+Runtime.install({
+  logger: new DefaultLogger('ERROR'),
+  telemetryOptions: {
+    logging: { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) },
+  },
+});
 
 /** Gives a test file a server whose clock skips ahead while nothing happens, and the bundle of today. */
 export function withWorkflows(): () => WorkflowBench {
@@ -87,4 +100,13 @@ export function createGate(): { readonly opened: Promise<void>; readonly open: (
     open = resolve;
   });
   return { opened, open };
+}
+
+/** Counts the events of one kind, which is told by the name of its attributes. */
+export async function countEvents(
+  workflow: StartedWorkflow,
+  kind: EventAttributes,
+): Promise<number> {
+  const { events } = await workflow.fetchHistory();
+  return (events ?? []).filter((event) => (event[kind] ?? null) !== null).length;
 }

@@ -1,0 +1,267 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createImportActivities } from '../../activities/imports.ts';
+import { storeBlob } from '../../db/blobs.ts';
+import { createDatabase, forOrg, type Database } from '../../db/client.ts';
+import { newId } from '../../db/ids.ts';
+import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
+import { withLedger } from '../support/ledger.ts';
+
+const ledger = withLedger();
+let apiDatabase: Database;
+beforeAll(() => {
+  apiDatabase = createDatabase({ url: ledger().urls.apiUrl, applicationName: 'test', poolSize: 2 });
+});
+afterAll(async () => apiDatabase.close());
+
+interface TestImport {
+  readonly id: string;
+  readonly listId: string;
+}
+
+/** Uploads a file into a list of its own, as the API does. */
+async function upload(content: string | Buffer): Promise<TestImport> {
+  const { database, orgId } = ledger();
+  const [id, listId] = [newId(), newId()];
+  const bytes = Buffer.from(content);
+  const pieces = async function* (): AsyncGenerator<Buffer> {
+    for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
+  };
+  const { sha256, size } = await storeBlob(forOrg(apiDatabase, orgId), pieces(), {
+    maxBytes: 50_000_000,
+  });
+  await database.query(
+    `insert into contact_list (id, org_id, name) values ($1::uuid, $2::uuid, 'list') returning 1 as done`,
+    listId,
+    orgId,
+  );
+  await database.query(
+    `insert into import (id, org_id, list_id, blob_sha256, file_name, default_country, total_bytes)
+     values ($1::uuid, $2::uuid, $3::uuid, $4, 'people.csv', 'US', $5::bigint) returning 1 as done`,
+    id,
+    orgId,
+    listId,
+    sha256,
+    size,
+  );
+  return { id, listId };
+}
+
+function run(
+  { id }: TestImport,
+  database: Database = ledger().database,
+): Promise<{ state: string; rows: number }> {
+  const deps = { ...createActivityDeps(ledger(), createScriptedProvider()), database };
+  const { runImport } = createImportActivities(deps);
+  return new MockActivityEnvironment().run(runImport, { importId: id });
+}
+
+async function view({ id }: TestImport): Promise<unknown> {
+  const [row] = await ledger().database.query(
+    'select state::text as state, problem, problem_row as row from import where id = $1::uuid',
+    id,
+  );
+  return row;
+}
+
+/** What became of each row: `accepted`, or why not. More than one entry a row would be an error. */
+async function verdicts({ id }: TestImport): Promise<[row: number, verdict: string][]> {
+  const rows = await ledger().database.query<{ row_no: number; verdict: string }>(
+    `select row_no, 'accepted' as verdict from contact_list_member where import_id = $1::uuid
+     union all select row_no, reason || ' ' || coalesce(duplicate_of::text, '') from import_reject where import_id = $1::uuid order by 1, 2`,
+    id,
+  );
+  return rows.map(({ row_no, verdict }) => [row_no, verdict]);
+}
+
+const numbers = (length: number): number[] => Array.from({ length }, (_, index) => index + 1);
+
+/** Rows of which one in seven is a repetition, one in eleven no number, one in thirteen blank. */
+function dirtyFile(rows: number, area: string): string {
+  const lines = numbers(rows).map((row) => {
+    const subscriber = String(2_000_000 + (row % 7 === 0 ? row - 3 : row));
+    const phone =
+      row % 11 === 0
+        ? 'call me'
+        : row % 13 === 0
+          ? ''
+          : `(${area}) ${subscriber.slice(0, 3)}-${subscriber.slice(3)}`;
+    return `${phone},"Ada ""A"" ${row}",${row}`;
+  });
+  return `\uFEFFPhone,First Name,Voter ID\r\n${lines.join('\r\n')}\r\n`;
+}
+
+const WRITES_A_CHUNK = /update import set cursor_row/;
+
+/** The same database, in which something happens around the n-th chunk's write. */
+function aroundChunk(
+  n: number,
+  around: (write: () => Promise<unknown[]>) => Promise<unknown[]>,
+): Database {
+  const { database } = ledger();
+  let written = 0;
+  return {
+    ...database,
+    query: async <Row>(sql: string, ...parameters: readonly unknown[]): Promise<Row[]> => {
+      const write = (): Promise<Row[]> => database.query<Row>(sql, ...parameters);
+      if (!WRITES_A_CHUNK.test(sql)) return write();
+      written += 1;
+      return written === n ? ((await around(write)) as Row[]) : write();
+    },
+  };
+}
+
+class KilledError extends Error {}
+
+describe('an import', () => {
+  const ROWS = 3_500;
+
+  test('gives every row of its file exactly one verdict', async () => {
+    const file = await upload(dirtyFile(ROWS, '212'));
+    expect(await run(file)).toEqual({ state: 'finished', rows: ROWS });
+    const decided = await verdicts(file);
+    expect(decided.map(([row]) => row)).toEqual(numbers(ROWS));
+    const reasons = new Map(decided);
+    expect(reasons.get(1)).toBe('accepted');
+    expect(reasons.get(7)).toBe('duplicate 4');
+    expect(reasons.get(11)).toMatch(/^not-a-number/);
+    expect(await view(file)).toEqual({ state: 'finished', problem: null, row: null });
+    const members = decided.filter(([, verdict]) => verdict === 'accepted').length;
+    expect(await ledger().count('contact_list_member where list_id = $1::uuid', file.listId)).toBe(
+      members,
+    );
+  });
+
+  test('that is run again after its end changes nothing', async () => {
+    const file = await upload(dirtyFile(50, '303'));
+    await run(file);
+    const before = await verdicts(file);
+    expect(await run(file)).toEqual({ state: 'finished', rows: 50 });
+    expect(await verdicts(file)).toEqual(before);
+  });
+
+  test.each([
+    [
+      'after its second chunk was committed',
+      async (write: () => Promise<unknown[]>) => {
+        await write();
+        throw new KilledError();
+      },
+    ],
+    [
+      'before its second chunk was written',
+      async () => {
+        throw new KilledError();
+      },
+    ],
+  ])('whose worker is killed %s decides no row twice and misses none', async (_, around) => {
+    const content = dirtyFile(ROWS, '404');
+    const [killed, whole] = [await upload(content), await upload(content)];
+    await expect(run(killed, aroundChunk(2, around))).rejects.toBeInstanceOf(KilledError);
+    expect(await view(killed)).toMatchObject({ state: 'running' });
+    expect(await run(killed)).toEqual({ state: 'finished', rows: ROWS });
+    await run(whole);
+    const decided = await verdicts(killed);
+    expect(decided.map(([row]) => row)).toEqual(numbers(ROWS));
+    expect(decided).toEqual(await verdicts(whole));
+  });
+
+  test('whose worker was believed dead and goes on beside its successor decides no row twice', async () => {
+    const file = await upload(dirtyFile(ROWS, '503'));
+    const results = await Promise.all([run(file), run(file), run(file)]);
+    expect(results.map(({ rows }) => rows)).toContain(ROWS);
+    expect((await verdicts(file)).map(([row]) => row)).toEqual(numbers(ROWS));
+    expect(await view(file)).toEqual({ state: 'finished', problem: null, row: null });
+  });
+
+  test('that is cancelled stops after the chunk at hand, and stays so', async () => {
+    const file = await upload(dirtyFile(ROWS, '602'));
+    const cancelling = aroundChunk(2, async (write) => {
+      const result = await write();
+      await ledger().database.query(
+        'update import set cancel_requested = true where id = $1::uuid returning 1 as done',
+        file.id,
+      );
+      return result;
+    });
+    expect(await run(file, cancelling)).toEqual({ state: 'cancelled', rows: 2_000 });
+    expect(await run(file)).toEqual({ state: 'cancelled', rows: 2_000 });
+    expect((await verdicts(file)).map(([row]) => row)).toEqual(numbers(2_000));
+  });
+
+  test('reads names in any alphabet, also across the borders of its chunks', async () => {
+    const long = 'Ünïcode 名前 '.repeat(3_000);
+    const rows = numbers(20).map(
+      (row) => `+1702200${String(row).padStart(4, '0')},名前${row},"${long}"`,
+    );
+    const file = await upload(`phone,first name,notes\n${rows.join('\n')}`);
+    expect(await run(file)).toEqual({ state: 'finished', rows: 20 });
+    const [contact] = await ledger().database.query<{ first_name: string; notes: string }>(
+      `select first_name, fields->>'notes' as notes from contact where e164 = '+17022000019'`,
+    );
+    expect(contact).toEqual({ first_name: '名前19', notes: long.trim() });
+  });
+});
+
+describe('a file that cannot be imported', () => {
+  const good = numbers(60).map((row) => `+1801200${String(row).padStart(4, '0')},Ada`);
+  const after = (...lines: string[]): string => ['phone,name', ...good, ...lines].join('\n');
+
+  test.each<[string, string | Buffer, RegExp, number | null]>([
+    ['with a quote that never closes', after('+18012009999,"Ada', '+18012009998,Bo'), /quote/, 61],
+    [
+      'with a ragged row',
+      after('+18012009999,Ada,extra', '+18012009998,Bo'),
+      /Row 61 has 3 cells, the header has 2/,
+      61,
+    ],
+    [
+      'with a cell of 5 MB',
+      after(`+18012009999,${'x'.repeat(5_000_000)}`),
+      /Row 61 is longer than/,
+      61,
+    ],
+    [
+      'with 10,000 columns',
+      `phone,${numbers(10_000)
+        .map((n) => `c${n}`)
+        .join(',')}\n`,
+      /10001 columns; at most 500/,
+      1,
+    ],
+    ['without a column of numbers', 'name,city\nAda,London\n', /phone/, 1],
+    ['with a header only', 'phone,name\n', /no rows/, 1],
+    ['with nothing but blank lines', '\n\n\n', /empty/, null],
+    [
+      'in another encoding',
+      Buffer.from(after('+18012009999,José'), 'latin1'),
+      /Row 61 is not UTF-8/,
+      61,
+    ],
+  ])('%s fails with a message and the row', async (_, content, problem, row) => {
+    const file = await upload(content);
+    expect(await run(file)).toMatchObject({ state: 'failed' });
+    expect(await view(file)).toEqual({
+      state: 'failed',
+      problem: expect.stringMatching(problem),
+      row,
+    });
+    // It has failed for good.
+    expect(await run(file)).toMatchObject({ state: 'failed' });
+  });
+
+  test('because of a cell of 5 MB is not read to its end', async () => {
+    const file = await upload(`phone,name\n+18012008888,"${'x'.repeat(5_000_000)}"\n`);
+    let pieces = 0;
+    const counting: Database = {
+      ...ledger().database,
+      query: (sql, ...parameters) => {
+        if (sql.includes('blob_chunk')) pieces += 1;
+        return ledger().database.query(sql, ...parameters);
+      },
+    };
+    expect(await run(file, counting)).toEqual({ state: 'failed', rows: 0 });
+    // The header is one read; the row is given up within its first megabyte.
+    expect(pieces).toBeLessThanOrEqual(5);
+  });
+});
