@@ -1,4 +1,4 @@
-import { heartbeat, sleep } from '@temporalio/activity';
+import { sleep } from '@temporalio/activity';
 import {
   changeCampaign,
   READ_COUNTERS,
@@ -62,7 +62,6 @@ export function createCampaignActivities(deps: ActivityDeps) {
     runCampaign: async (input: { readonly campaignId: string }): Promise<RunCampaignResult> => {
       const end = performance.now() + SLICE_MS;
       for (;;) {
-        heartbeat();
         const campaign = await findPlanningCampaign(database, input.campaignId);
         if (campaign === null)
           return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };

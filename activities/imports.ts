@@ -1,4 +1,3 @@
-import { heartbeat } from '@temporalio/activity';
 import { parse, CsvError } from 'csv-parse';
 import { readBlob } from '../db/blobs.ts';
 import {
@@ -82,7 +81,6 @@ async function importRows(deps: ActivityDeps, row: ImportRow): Promise<'finished
   const seen = new Map<string, number>();
   const flush = async (): Promise<boolean> => {
     await writeImportChunk(deps.database, { import: row, ...chunk });
-    heartbeat({ row: chunk.toRow });
     chunk = emptyChunk(chunk.toRow, chunk.toByte);
     seen.clear();
     return (await findImport(deps.database, row.id))?.cancel_requested ?? true;

@@ -1,6 +1,7 @@
 import { createCampaignActivities } from './campaigns.ts';
 import { createConversationActivities } from './conversations.ts';
 import type { ActivityDeps } from './deps.ts';
+import { guardActivities } from './guard.ts';
 import { createImportActivities } from './imports.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
 import { createSendingActivities } from './sending.ts';
@@ -10,19 +11,20 @@ export type { ActivityDeps } from './deps.ts';
 /** Activities of the engine queue. */
 export function createEngineActivities(deps: ActivityDeps) {
   const { sendMessage } = createSendingActivities(deps);
-  return {
+  const activities = {
     ...createCampaignActivities(deps),
     ...createConversationActivities(deps),
     ...createImportActivities(deps),
     ...createMaintenanceActivities(deps),
     sendMessage,
   };
+  return guardActivities(activities, deps.log);
 }
 
 /** Activities of the sending queue. */
 export function createPoolActivities(deps: ActivityDeps) {
   const { sendPlanned } = createSendingActivities(deps);
-  return { sendPlanned };
+  return guardActivities({ sendPlanned }, deps.log);
 }
 
 export type EngineActivities = ReturnType<typeof createEngineActivities>;

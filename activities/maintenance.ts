@@ -1,4 +1,3 @@
-import { heartbeat } from '@temporalio/activity';
 import { dropAbandonedUploads } from '../db/blobs.ts';
 import { foldCounters } from '../db/campaigns.ts';
 import { handOverStranded, housekeep } from '../db/housekeeping.ts';
@@ -46,7 +45,6 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
         backoffMs: deps.settings.reconcileBackoffMs,
       });
       for (const text of unknown) {
-        heartbeat();
         await reconcileText(deps, text);
       }
       return { expired, looked: unknown.length, stranded };
@@ -57,7 +55,6 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
       const accounts = await deps.accounts.list();
       let found = 0;
       for (const loaded of accounts) {
-        heartbeat();
         found += await fillGap(deps, loaded).catch((error: unknown) => {
           // One account's trouble must not keep the others' stops away; the next round tries again.
           deps.log.error(
@@ -160,7 +157,6 @@ async function fillGap(deps: ActivityDeps, loaded: LoadedAccount): Promise<numbe
   let page: string | null = null;
   for (let pages = 0; pages < INBOUND_PAGES; pages += 1) {
     const { items, nextPage } = await provider.listInbound(loaded.account, { page });
-    heartbeat();
     const recent = items.filter(
       (item) => (item.receivedAt?.getTime() ?? Number.POSITIVE_INFINITY) >= since,
     );

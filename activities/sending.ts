@@ -1,4 +1,4 @@
-import { heartbeat, sleep } from '@temporalio/activity';
+import { cancellationSignal, sleep } from '@temporalio/activity';
 import type { LoadedAccount } from '../db/accounts.ts';
 import {
   claimCampaignLane,
@@ -40,6 +40,7 @@ export type SendMessageOutcome =
 const SLICE_MS = 10_000;
 /** The pause between two cycles when permits, not sockets, are the limit: keeps batches large. */
 const PACE_MS = 100;
+const CLOSED_WAIT_MS = 1_000;
 /** While a sender's urgent texts are due, bulk gets this part of its permits. */
 const BULK_SHARE = 0.8;
 const MAX_ROWS_A_CLAIM = 200;
@@ -77,11 +78,14 @@ export function createSendingActivities(deps: ActivityDeps) {
       const inFlight = new Set<Promise<unknown>>();
       const end = performance.now() + SLICE_MS;
       try {
-        while (performance.now() < end) {
-          heartbeat();
+        while (performance.now() < end && !cancellationSignal().aborted) {
           const work = await findPoolWork(deps.database, input.poolId);
           const loaded = work === null ? null : await deps.accounts.find(work.account_id);
-          if (work === null || loaded === null) return { asleep: false, waitMs: 1_000 };
+          if (work === null || loaded === null) {
+            // The account is stopped, or closed until its inbound gap is filled.
+            const waitMs = await letPoolSleep(deps.database, input.poolId);
+            return { asleep: waitMs === null, waitMs: Math.max(waitMs ?? 0, CLOSED_WAIT_MS) };
+          }
           if (work.campaigns.length === 0 && !work.senders.some((sender) => sender.urgent)) break;
           const claimed = await runCycle(deps, { work, loaded, permits, inFlight, marks });
           if (claimed === 0) await sleep(PACE_MS);

@@ -1,6 +1,7 @@
 import { type CampaignAction, nextState, statesAllowing } from '../domain/campaign-state.ts';
 import type { Database, TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
+import { wakePools } from './wake.ts';
 
 export interface CampaignChange {
   readonly campaignId: string;
@@ -53,8 +54,7 @@ pulled as (
   update message m set due_at = now() from changed c
    where $2 = 'resume' and m.sender_id in (select s.id from sender s where s.pool_id = c.pool_id)
      and m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool'),
-woken as (
-  update sender_pool p set awake = true from changed c where p.id = c.pool_id and $2 in ('resume', 'cancel') and not p.awake returning p.id),
+${wakePools(`select pool_id from changed where $2 in ('resume', 'cancel')`)},
 rung as (
   insert into outbox (kind, ref_id)
   select kind, id from (select 'wake_campaign'::outbox_kind as kind, id from changed where $2 not in ('edit', 'check')

@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { wakePools } from './wake.ts';
 
 /**
  * A text that its conversation was to send two minutes ago has lost its workflow (Temporal's store
@@ -10,9 +11,9 @@ export async function handOverStranded(database: Database): Promise<number> {
        select id from message where state = 'planned' and driver = 'conversation' and due_at < now() - interval '2 minutes'
         order by id limit 1000 for update skip locked),
      u as (update message m set driver = 'pool' from l where m.id = l.id returning m.pool_id),
-     w as (update sender_pool p set awake = true where p.id in (select pool_id from u) returning p.id),
+     ${wakePools('select pool_id from u')},
      o as (
-       insert into outbox (kind, ref_id) select 'wake_pool', id from w order by id
+       insert into outbox (kind, ref_id) select 'wake_pool', id from woken order by id
        on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
      select 1 as done from u`,
   );

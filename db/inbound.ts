@@ -4,6 +4,7 @@ import { measure } from '../domain/segments.ts';
 import { POST_WITHIN_MS } from './claims.ts';
 import type { Database } from './client.ts';
 import { causeId, newId } from './ids.ts';
+import { wakePools } from './wake.ts';
 
 /** A text from a person, as a webhook or the provider's list tells it. */
 export interface InboundArrival {
@@ -170,8 +171,7 @@ replies as (
       when 'start' then exists (select 1 from lifted l where l.org_id = f.org_id and l.address = f.address)
       else true end
   on conflict (id) do nothing returning pool_id),
-woken as (
-  update sender_pool p set awake = true where p.id in (select pool_id from replies) and not p.awake returning p.id),
+${wakePools('select pool_id from replies')},
 rung as (
   insert into outbox (kind, ref_id)
   select kind, id from (select 'ring_conversation'::outbox_kind as kind, id from talk where kind = 'campaign'

@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { wakePools } from './wake.ts';
 
 /** A campaign as the planner needs it. */
 export interface PlanningCampaign {
@@ -207,9 +208,7 @@ talk as (
     from planned p join campaign c on c.id = p.campaign_id
    where $6 = 'conversation' and p.state = 'planned' order by p.conversation_id
   on conflict (id) do nothing returning id),
-woken as (
-  update sender_pool s set awake = true
-   where s.id in (select pool_id from planned where state = 'planned') and $6 = 'pool' and not s.awake returning s.id),
+${wakePools(`select pool_id from planned where state = 'planned' and $6 = 'pool'`)},
 rung as (
   insert into outbox (kind, ref_id)
   select kind, id from (select 'ring_conversation'::outbox_kind as kind, id from talk

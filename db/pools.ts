@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { wakePools } from './wake.ts';
 
 export interface PoolSender {
   readonly id: string;
@@ -55,28 +56,43 @@ export async function findPoolWork(database: Database, poolId: string): Promise<
   };
 }
 
-/**
- * Lets a pool fall asleep, in the statement that sees no row due now or later. Returns null when it
- * fell asleep, else the milliseconds until its next row is due.
- */
-const SLEEP = `
-with next as (
-  select min(due_at) as due_at from (
+/** When the pool's next text is due; null when none waits, or when its account is stopped. */
+const NEXT_DUE = `
+select min(due_at) filter (where exists (
+         select 1 from sender_pool p join provider_account a on a.id = p.account_id where p.id = $1::uuid and a.state = 'active')) as due_at
+  from (
     select min(m.due_at) as due_at from sender s, lateral (
         select due_at from message where sender_id = s.id and state = 'planned' and driver = 'pool' order by due_at limit 1) m
      where s.pool_id = $1::uuid
     union all
     select min(m.due_at) from campaign c, lateral (
         select due_at from message where campaign_id = c.id and state = 'planned' and driver = 'pool' and sender_id is null order by due_at, id limit 1) m
-     where c.pool_id = $1::uuid and c.state = 'running') t),
+     where c.pool_id = $1::uuid and c.state = 'running') t`;
+
+const WAIT_MS =
+  'case when due_at is not null then greatest(0, extract(epoch from due_at - now()) * 1000)::int end';
+
+const SLEEP = `
+with next as (${NEXT_DUE}),
 slept as (
   update sender_pool set awake = false where id = $1::uuid and (select due_at from next) is null returning id)
-select case when (select due_at from next) is null then null
-            else greatest(0, extract(epoch from (select due_at from next) - now()) * 1000)::int end as wait_ms`;
+select ${WAIT_MS} as wait_ms from next`;
 
+/** With a snapshot of its own: whoever planned while SLEEP waited for the row did not see it asleep. */
+const STAY_AWAKE = `
+with next as (${NEXT_DUE}),
+woken as (update sender_pool set awake = true where id = $1::uuid and (select due_at from next) is not null returning id)
+select ${WAIT_MS} as wait_ms from next`;
+
+/**
+ * Lets a pool fall asleep when no row is due now or later, and looks once more after that. Returns null
+ * when it fell asleep, else the milliseconds until its next row is due.
+ */
 export async function letPoolSleep(database: Database, poolId: string): Promise<number | null> {
-  const [row] = await database.query<{ wait_ms: number | null }>(SLEEP, poolId);
-  return row?.wait_ms ?? null;
+  const [before] = await database.query<{ wait_ms: number | null }>(SLEEP, poolId);
+  if (typeof before?.wait_ms === 'number') return before.wait_ms;
+  const [after] = await database.query<{ wait_ms: number | null }>(STAY_AWAKE, poolId);
+  return after?.wait_ms ?? null;
 }
 
 /** Gives a text that its conversation could not send now to the pool, and rings the pool. */
@@ -84,9 +100,9 @@ export async function handToPool(database: Database, messageId: string): Promise
   const rows = await database.query(
     `with m as (
        update message set driver = 'pool' where id = $1::uuid and state = 'planned' returning pool_id),
-     w as (update sender_pool p set awake = true from m where p.id = m.pool_id and not p.awake returning p.id),
+     ${wakePools('select pool_id from m')},
      o as (
-       insert into outbox (kind, ref_id) select 'wake_pool', id from w
+       insert into outbox (kind, ref_id) select 'wake_pool', id from woken
        on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
      select 1 as done from m`,
     messageId,

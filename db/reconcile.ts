@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { wakePools } from './wake.ts';
 
 /**
  * Takes over rows that are still `sending` after their lease: whoever claimed them can no longer
@@ -104,7 +105,7 @@ again as (
 events as (
   insert into provider_event (id, org_id, account_id, message_id, kind, detail)
   select $5::uuid, org_id, account_id, id, 'reconciled', jsonb_build_object('outcome', state, 'reads', reconcile_reads) from u),
-woken as (update sender_pool p set awake = true from again a where p.id = a.pool_id and not p.awake returning p.id),
+${wakePools('select pool_id from again')},
 rung as (
   insert into outbox (kind, ref_id) select 'wake_pool', id from woken
   on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()),

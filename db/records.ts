@@ -1,5 +1,6 @@
 import type { Database } from './client.ts';
 import { newId } from './ids.ts';
+import { wakePools } from './wake.ts';
 
 /** What became of one claimed row. */
 export interface SendRecord {
@@ -67,9 +68,7 @@ counted as (
       select org_id, campaign_id, state::text as value, count(*) as n from recorded group by 1, 2, 3
       union all select org_id, campaign_id, was::text, -count(*) from recorded group by 1, 2, 3) t
    where campaign_id is not null group by 1, 2, 4),
-woken as (
-  update sender_pool p set awake = true
-   where p.id in (select pool_id from recorded where state = 'planned') and not p.awake returning p.id),
+${wakePools(`select pool_id from recorded where state = 'planned'`)},
 rung as (
   insert into outbox (kind, ref_id) select 'wake_pool', id from woken order by id
   on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())

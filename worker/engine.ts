@@ -51,8 +51,8 @@ export async function createEngine(
   const common = {
     connection: temporal.connection,
     namespace: config.TEMPORAL_NAMESPACE,
-    // A POST that has begun is recorded before the process goes.
-    shutdownGraceTime: config.SEND_DEADLINE_MS + 5_000,
+    // Then slices are asked to end; a POST that has begun is still recorded before the process goes.
+    shutdownGraceTime: '1s',
   };
   const workers: Worker[] = [];
   if (queues.has('engine')) {
