@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
-import { sqlState } from '../db/client.ts';
+import { errorKind } from '../db/client.ts';
 import type { ActivityLog } from './deps.ts';
 
 type Activities = Readonly<Record<string, (input: never) => Promise<unknown>>>;
@@ -37,7 +37,7 @@ function guard(
         { activity: name, error: String(error) },
         'an activity failed and will be tried again',
       );
-      const kind = sqlState(error) ?? (error instanceof Error ? error.name : 'unknown');
+      const kind = errorKind(error);
       throw ApplicationFailure.create({
         message: `${name} failed (${kind}); the log of the worker says more`,
         type: kind,

@@ -54,7 +54,7 @@ export function createImportActivities(deps: ActivityDeps) {
       if (row.state !== 'queued' && row.state !== 'running')
         return { state: row.state, rows: row.cursor_row };
       try {
-        const state = await importRows(deps, row);
+        const state = row.cancel_requested ? 'cancelled' : await importRows(deps, row);
         await endImport(database, { importId: row.id, state, problem: null, problemRow: null });
       } catch (error) {
         if (!(error instanceof BadFileError)) throw error;
@@ -140,7 +140,7 @@ function judge(
     country: phone.country,
     firstName: cell(mapping.firstName),
     lastName: cell(mapping.lastName),
-    externalId: cell(mapping.externalId) || null,
+    externalId: shortId(cell(mapping.externalId)),
     postcode,
     fields: Object.fromEntries(
       mapping.fields
@@ -216,7 +216,11 @@ async function* readRows(
       yield { cells: record, endByte: from.fromByte + info.bytes };
     }
   } catch (error) {
-    if (error instanceof CsvError) throw new BadFileError(csvProblem(error, rowNo + 1), rowNo + 1);
+    if (error instanceof CsvError) {
+      // The parser counts: rows that it had read, but not handed out yet, are gone.
+      const badRow = from.fromRow + Number(error['records']) + 1;
+      throw new BadFileError(csvProblem(error, badRow), badRow);
+    }
     throw error;
   } finally {
     parser.destroy();
@@ -235,6 +239,11 @@ function csvProblem(error: CsvError, rowNo: number): string {
 
 function emptyChunk(fromRow: number, toByte: number): Chunk {
   return { fromRow, toRow: fromRow, toByte, people: [], rejects: [] };
+}
+
+/** An index entry has a limit; an id that long is a misplaced column. */
+function shortId(id: string): string | null {
+  return id === '' || id.length > 200 ? null : id;
 }
 
 /** Postgres takes no NUL; spaces around a cell are never meant. */

@@ -96,6 +96,11 @@ export function sqlState(error: unknown): string | null {
     : null;
 }
 
+/** An error for logs and tables: its name or SQLSTATE, never its text, which may quote a row. */
+export function errorKind(error: unknown): string {
+  return sqlState(error) ?? (error instanceof Error ? error.name : 'unknown');
+}
+
 /** True where the data itself is refused (class 22 or 23), so that trying again cannot help. */
 export function isDataError(error: unknown): boolean {
   const state = sqlState(error);

@@ -40,7 +40,8 @@ const inboundSchema = z.object({
   ...sidFields,
   From: addressSchema,
   To: addressSchema,
-  Body: z.string().max(65_536).default(''),
+  // Required: a copy whose Body was shifted into another name carries a valid signature too.
+  Body: z.string().max(65_536),
   NumMedia: z
     .string()
     .regex(/^\d{1,3}$/)
@@ -136,12 +137,15 @@ function readSignedParams(rawBody: string): Record<string, string | string[]> {
   return Object.fromEntries(values);
 }
 
-function readFields<T>(form: URLSearchParams, schema: z.ZodType<T>): Parsed<T> {
+function readFields<Shape extends z.ZodRawShape>(
+  form: URLSearchParams,
+  schema: z.ZodObject<Shape>,
+): Parsed<z.output<z.ZodObject<Shape>>> {
   const values = new Map<string, string>();
   for (const [name, value] of form) {
     const earlier = values.get(name);
     // The signature covers a set of values, not which of them counts.
-    if (earlier !== undefined && earlier !== value) {
+    if (earlier !== undefined && earlier !== value && name in schema.shape) {
       return { ok: false, problem: `${name.slice(0, 64)} stands there twice` };
     }
     values.set(name, value);

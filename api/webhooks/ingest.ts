@@ -1,4 +1,4 @@
-import type { Database } from '../../db/client.ts';
+import { errorKind, type Database } from '../../db/client.ts';
 import { createGroupCommit } from '../../db/group-commit.ts';
 import { isStop, settleStop, storeInbound, type InboundArrival } from '../../db/inbound.ts';
 import type { Notifier } from '../../db/notifier.ts';
@@ -92,7 +92,7 @@ async function keepRaw(
   { item, accountId, kind }: { item: { readonly raw: string }; accountId: string; kind: string },
   error: unknown,
 ): Promise<null> {
-  await quarantine(database, { accountId, kind, raw: item.raw, problem: String(error) });
+  await quarantine(database, { accountId, kind, raw: item.raw, problem: errorKind(error) });
   return null;
 }
 

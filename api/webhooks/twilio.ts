@@ -1,6 +1,7 @@
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { AccountLoader, LoadedAccount } from '../../db/accounts.ts';
+import { errorKind } from '../../db/client.ts';
 import type { MessagingProvider } from '../../providers/messaging-provider.ts';
 import type { Ingest } from './ingest.ts';
 
@@ -101,7 +102,7 @@ async function answer(
   const startedAt = performance.now();
   const status = await handle(deps, c, store).catch((error: unknown): Status => {
     deps.log.error(
-      { kind, error: String(error) },
+      { kind, error: errorKind(error) },
       'a webhook could not be stored; the provider will try again',
     );
     return 503;

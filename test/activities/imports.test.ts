@@ -1,4 +1,5 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createImportActivities } from '../../activities/imports.ts';
 import { storeBlob } from '../../db/blobs.ts';
@@ -53,7 +54,9 @@ function run(
 ): Promise<{ state: string; rows: number }> {
   const deps = { ...createActivityDeps(ledger(), createScriptedProvider()), database };
   const { runImport } = createImportActivities(deps);
-  return new MockActivityEnvironment().run(runImport, { importId: id });
+  // A worker that is killed on purpose is no news.
+  const logger = new DefaultLogger('ERROR');
+  return new MockActivityEnvironment({}, { logger }).run(runImport, { importId: id });
 }
 
 async function view({ id }: TestImport): Promise<unknown> {
@@ -200,6 +203,25 @@ describe('an import', () => {
       `select first_name, fields->>'notes' as notes from contact where e164 = '+17022000019'`,
     );
     expect(contact).toEqual({ first_name: '名前19', notes: long.trim() });
+  });
+});
+
+describe('a file with odd cells', () => {
+  test('is imported with NUL characters in every kind of cell', async () => {
+    const rows = [
+      '+17022100001,A\u0000da,V\u00001,n\u0000ote',
+      '\u0000+1702\u00002100002,Bo,V2,',
+      'call\u0000me,Cy,V3,',
+    ];
+    const file = await upload(`phone,first name,voter id,no\u0000tes\n${rows.join('\n')}\n`);
+    expect(await run(file)).toEqual({ state: 'finished', rows: 3 });
+    expect((await verdicts(file)).map(([row]) => row)).toEqual([1, 2, 3]);
+  });
+
+  test('is imported with an id that is longer than an index can hold', async () => {
+    const long = Array.from({ length: 1_000 }, () => newId()).join('');
+    const file = await upload(`phone,voter id\n+17022100003,${long}\n+17022100004,V5\n`);
+    expect(await run(file)).toEqual({ state: 'finished', rows: 2 });
   });
 });
 

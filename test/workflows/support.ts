@@ -23,11 +23,15 @@ export interface WorkflowBench {
     activities: FakeActivities,
     work: () => Promise<Result>,
   ) => Promise<Result>;
-  readonly start: (
-    workflow: string,
-    input: object,
-  ) => ReturnType<TestWorkflowEnvironment['client']['workflow']['start']>;
+  /** Starts a workflow of that name under an id of its own. */
+  readonly start: (workflow: string, input: object) => Promise<StartedWorkflow>;
 }
+
+export type StartedWorkflow = Awaited<
+  ReturnType<TestWorkflowEnvironment['client']['workflow']['start']>
+>;
+type History = Awaited<ReturnType<StartedWorkflow['fetchHistory']>>;
+type EventAttributes = Extract<keyof NonNullable<History['events']>[number], `${string}Attributes`>;
 
 let lastId = 0;
 
