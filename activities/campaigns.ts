@@ -22,7 +22,7 @@ import {
 } from '../db/planning.ts';
 import { SET_BUCKET } from '../db/permits.ts';
 import { PURPOSE_RULES } from '../domain/purpose.ts';
-import { openingSends, findStep } from '../domain/script.ts';
+import { findStep, isQuestion, openingSends } from '../domain/script.ts';
 import { measure } from '../domain/segments.ts';
 import { parseTemplate, render, type Template } from '../domain/template.ts';
 import { openWindow } from '../domain/texting-hours.ts';
@@ -47,9 +47,15 @@ const AHEAD_S = { pool: 30, conversation: 2 } as const;
 const MAX_ROWS_A_PLAN = 1_000;
 /** Between the last text and the close of the hours, in milliseconds. */
 const CLOSING_PAD_MS = 60_000;
-/** A window with less left than this is not begun any more; the claim would skip its texts. */
-const LEAST_WINDOW_MS = 180_000;
+/**
+ * A window with less left than this is planned for no more: what is planned ahead must leave before the
+ * claim begins to skip (pad and two minutes before the close).
+ */
+const LEAST_WINDOW_MS = 300_000;
 const IDLE_WAIT_MS = 60_000;
+const CANCEL_WAIT_MS = 1_000;
+/** Beyond twice the provider's lag an unknown text no longer keeps its campaign open. */
+const UNKNOWN_PAD_MS = 120_000;
 
 export function createCampaignActivities(deps: ActivityDeps) {
   const { database } = deps;
@@ -97,8 +103,10 @@ async function stepCampaign(deps: ActivityDeps, campaign: PlanningCampaign): Pro
     case 'running':
       return plan(deps, campaign);
     case 'cancelled': {
-      const skipped = await skipPlanned(deps.database, campaign.id, 'cancelled');
-      return { state: campaign.state, done: skipped === 0, waitMs: 0 };
+      // A text on the wire may still come back as planned: over only when nothing can.
+      await skipPlanned(deps.database, campaign.id, 'cancelled');
+      const open = await countOpen(deps, campaign.id);
+      return { state: campaign.state, done: open === 0, waitMs: open === 0 ? 0 : CANCEL_WAIT_MS };
     }
     case 'paused':
       return { state: campaign.state, done: false, waitMs: IDLE_WAIT_MS };
@@ -113,7 +121,12 @@ async function begin(deps: ActivityDeps, campaign: PlanningCampaign): Promise<St
   if (waitMs > 0) return { state: campaign.state, done: false, waitMs };
   if (campaign.frozen_at === null) {
     const rate = campaignRate(campaign);
-    const automatic = rate <= deps.settings.startsPerSecond ? 'first_text' : 'first_reply';
+    // A first text that is followed by another without a reply needs its conversation from the start.
+    const script = readScript(campaign.graph);
+    const opening = findStep(script, script.start);
+    const mustWait = opening !== null && !isQuestion(opening) && (opening.next ?? null) !== null;
+    const automatic =
+      mustWait || rate <= deps.settings.startsPerSecond ? 'first_text' : 'first_reply';
     await freezeAudience(deps.database, {
       campaignId: campaign.id,
       launchedAt: campaign.launched_at,
@@ -273,11 +286,12 @@ function writeText(
  * looked for, and the reply window after the last text is over or an admin closed it.
  */
 async function finishWhenQuiet(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
-  const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaign.id);
-  const open = counters
-    .filter((row) => row.kind === 'state' && (row.value === 'planned' || row.value === 'sending'))
-    .reduce((sum, row) => sum + row.n, 0);
-  const { lastAt, openUnknown } = await readActivity(deps.database, campaign.id);
+  const open = await countOpen(deps, campaign.id);
+  const { lastAt, openUnknown } = await readActivity(
+    deps.database,
+    campaign.id,
+    deps.settings.reconcileLagMs * 2 + UNKNOWN_PAD_MS,
+  );
   const quietAt = (lastAt ?? campaign.launched_at).getTime() + campaign.reply_window_s * 1_000;
   const waiting = campaign.replies_closed_at === null ? quietAt - Date.now() : 0;
   if (open > 0 || openUnknown > 0) return { state: campaign.state, done: false, waitMs: 1_000 };
@@ -289,6 +303,14 @@ async function finishWhenQuiet(deps: ActivityDeps, campaign: PlanningCampaign): 
     actor: 'engine',
   });
   return { state: finished.state ?? campaign.state, done: finished.changed, waitMs: 0 };
+}
+
+/** Texts that are planned or on the wire. */
+async function countOpen(deps: ActivityDeps, campaignId: string): Promise<number> {
+  const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaignId);
+  return counters
+    .filter((row) => row.kind === 'state' && (row.value === 'planned' || row.value === 'sending'))
+    .reduce((sum, row) => sum + row.n, 0);
 }
 
 /** Segments a second that this campaign can hope for. */

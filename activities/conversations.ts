@@ -35,6 +35,7 @@ export interface TurnResult {
 }
 
 const MAX_RACES = 5;
+const UNSENT = new Set(['planned', 'skipped', 'rejected', 'lost']);
 /** While texts of the conversation are with the pool, it looks again this often. */
 const UNSETTLED_WAIT_MS = 30_000;
 
@@ -81,7 +82,7 @@ function decide(view: TurnView, nowMs: number): Draft {
     draft.handledSeq = inbound.arrival_seq;
     if (script !== null) hear(view, draft, { script, inbound });
   }
-  if (script !== null && view.inbound.length === 0) hearDelivery(view, draft, script);
+  if (script !== null) hearDelivery(view, draft, script);
   if (draft.state === 'automatic' && isOver(view, draft, nowMs)) draft.state = 'closed';
   return draft;
 }
@@ -90,11 +91,12 @@ function decide(view: TurnView, nowMs: number): Draft {
 function openDraft(view: TurnView, script: Script | null): Draft {
   const fresh = view.turn === 0 && view.opened && script !== null;
   const opening = fresh ? openingSends(script) : null;
-  const waitsForFirst =
-    fresh && opening?.step != null && findStep(script, opening.step)?.waitFor === 'delivered';
+  const first = opening?.step == null || script === null ? null : findStep(script, opening.step);
+  // Without a question of its own, the first text is followed by the next once it was delivered.
+  const waitsForFirst = first !== null && !isQuestion(first);
   return {
     state: view.state === 'closed' && view.inbound.length > 0 ? 'automatic' : view.state,
-    reason: null,
+    reason: view.needs_reply_reason,
     step: opening === null ? view.step : opening.step,
     visits: opening === null ? view.visits : 1,
     handledSeq: view.handled_seq,
@@ -122,8 +124,15 @@ function hear(
   if (draft.state === 'needs_reply') return;
   const step = draft.step === null ? null : findStep(script, draft.step);
   if (kind === 'ambiguous-stop') return handOver(draft, 'may_be_a_stop');
+  if (view.campaign_state === 'finished' || view.campaign_state === 'cancelled') {
+    return handOver(draft, 'campaign_over');
+  }
   if (draft.step === null || step === null || !isQuestion(step))
     return handOver(draft, 'after_the_script');
+  // A reply cannot answer a question that has not left yet, or never will.
+  if (draft.texts.length > 0 || UNSENT.has(view.question_state ?? '')) {
+    return handOver(draft, 'question_not_sent');
+  }
   const heard = advance({ script, step: draft.step, body: inbound.body });
   if (heard.outcome === 'unclear') {
     if (heard.handOver) return handOver(draft, 'unclear');
@@ -221,7 +230,7 @@ async function write(deps: ActivityDeps, view: TurnView, draft: Draft): Promise<
       tags: draft.tags,
       texts: draft.texts,
     },
-    { sender: view.sender, senderId: view.sender_id },
+    { sender: view.sender, senderId: view.sender_id, lastAt: view.last_out_at },
   );
 }
 
@@ -240,6 +249,10 @@ async function optOut(deps: ActivityDeps, view: TurnView, inbound: TurnInbound):
 function result(view: TurnView, draft: Draft): TurnResult {
   const sendIds = [...view.to_send, ...draft.texts.map((text) => text.id)];
   const untilClose = Math.max(1_000, closesAtMs(view) - Date.now());
+  if (draft.handledSeq < view.arrival_seq) {
+    // More came in than one turn reads.
+    return { sendIds, state: draft.state, done: false, waitMs: 1 };
+  }
   return {
     sendIds,
     state: draft.state,

@@ -1,6 +1,11 @@
 import { dropAbandonedUploads } from '../db/blobs.ts';
 import { foldCounters } from '../db/campaigns.ts';
-import { handOverStranded, housekeep } from '../db/housekeeping.ts';
+import {
+  expirePlanned,
+  handOverStranded,
+  housekeep,
+  ringOverduePools,
+} from '../db/housekeeping.ts';
 import { causeId, newId } from '../db/ids.ts';
 import { isStop, settleStop, storeInbound, type InboundArrival } from '../db/inbound.ts';
 import { climb } from '../db/permits.ts';
@@ -13,19 +18,24 @@ import {
   takeUnknown,
   type UnknownText,
 } from '../db/reconcile.ts';
-import { storeReports } from '../db/reports.ts';
-import type { LoadedAccount } from '../db/accounts.ts';
+import { applyReportedErrors, storeReports } from '../db/reports.ts';
+import { listAccountIds, listNumbers, type LoadedAccount } from '../db/accounts.ts';
+import { errorKind } from '../db/client.ts';
 import { idTimeMs } from '../domain/derived-id.ts';
-import type { RemoteText } from '../providers/messaging-provider.ts';
+import type { InboundText, RemotePage, RemoteText } from '../providers/messaging-provider.ts';
+import { twilioErrorRule } from '../providers/twilio-errors.ts';
 import type { ActivityDeps } from './deps.ts';
 
 const UNKNOWN_A_ROUND = 100;
 const MAX_PAGES = 20;
 /** A text may stand in the provider's list this much before our clock says we claimed it (ms). */
 const CLOCK_SKEW_MS = 5_000;
+/** A text of ours that we do not know, this near (ms), forbids to call this one absent. */
+const NEAR_MS = 900_000;
 /** The filler reads this far behind the newest text it knows, because lists lag and clocks differ (ms). */
 const OVERLAP_MS = 300_000;
-const INBOUND_PAGES = 200;
+const INBOUND_PAGES = 40;
+const NUMBERS_AT_ONCE = 4;
 /** Reads of a complete list without the text before it counts as lost. */
 const ABSENT_READS = 2;
 
@@ -38,33 +48,47 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
      */
     reconcile: async (): Promise<{ expired: number; looked: number; stranded: number }> => {
       await climb(database);
-      const stranded = await handOverStranded(database);
+      const stranded = (await handOverStranded(database)) + (await ringOverduePools(database));
+      await expirePlanned(database);
       const expired = await expireLeases(database);
       const unknown = await takeUnknown(database, {
         limit: UNKNOWN_A_ROUND,
         backoffMs: deps.settings.reconcileBackoffMs,
       });
       for (const text of unknown) {
-        await reconcileText(deps, text);
+        await reconcileText(deps, text).catch((error: unknown) => {
+          // One account's trouble must not keep the others' texts unknown; it is looked at again.
+          deps.log.error(
+            { messageId: text.id, error: errorKind(error) },
+            'could not look for a text',
+          );
+        });
       }
       return { expired, looked: unknown.length, stranded };
     },
 
-    /** Reads every account's inbound list and stores what no webhook brought. Key: the provider's id. */
-    fillInboundGaps: async (): Promise<{ accounts: number; found: number }> => {
-      const accounts = await deps.accounts.list();
-      let found = 0;
-      for (const loaded of accounts) {
-        found += await fillGap(deps, loaded).catch((error: unknown) => {
-          // One account's trouble must not keep the others' stops away; the next round tries again.
-          deps.log.error(
-            { account: loaded.account.id, error: String(error) },
-            'could not read an inbound list',
-          );
-          return 0;
-        });
-      }
-      return { accounts: accounts.length, found };
+    /** The accounts whose inbound lists are to be read, by id. */
+    listInboundAccounts: (): Promise<string[]> => listAccountIds(database),
+
+    /**
+     * Reads the inbound list of each of an account's numbers back to where it was read before, and
+     * stores what no webhook brought. Only a whole reading closes a gap. Key: the provider's id.
+     */
+    fillInboundGap: async (input: {
+      readonly accountId: string;
+    }): Promise<{ found: number; complete: boolean }> => {
+      const loaded = await deps.accounts.find(input.accountId);
+      if (loaded === null) return { found: 0, complete: true };
+      const startedAt = new Date();
+      const readings = await readNumbers(deps, loaded, startedAt);
+      const complete = readings.every((reading) => reading.complete);
+      if (complete) await closeGap(database, loaded.account.id, startedAt);
+      else
+        deps.log.error(
+          { account: loaded.account.id },
+          'an inbound list was too long to be read whole; its gap stays open',
+        );
+      return { found: readings.reduce((sum, reading) => sum + reading.found, 0), complete };
     },
 
     /** Folds counter deltas. Key: each delta is deleted by the statement that adds it up. */
@@ -84,12 +108,13 @@ async function reconcileText(deps: ActivityDeps, text: UnknownText): Promise<voi
   const loaded = await deps.accounts.find(text.account_id);
   if (loaded === null) return;
   const startedAt = Date.now();
-  const candidates = await findCandidates(deps, loaded, text);
-  if (candidates === null) return;
+  const found = await findCandidates(deps, loaded, text);
+  if (found === null) return;
+  const { candidates, near } = found;
   const [match] = candidates;
   const twins = await countTwins(deps.database, text);
   if (match !== undefined && candidates.length === 1 && twins === 1) {
-    await storeReports(deps.database, [
+    const errors = await storeReports(deps.database, [
       {
         accountId: text.account_id,
         orgId: text.org_id,
@@ -99,10 +124,12 @@ async function reconcileText(deps: ActivityDeps, text: UnknownText): Promise<voi
         errorCode: match.errorCode,
       },
     ]);
+    await applyReportedErrors(deps.database, errors, twilioErrorRule);
     return;
   }
-  // More texts than rows, or rows than texts: nobody can say which is which, so all stay unknown.
-  if (candidates.length > 0) return;
+  // More texts than rows, or rows than texts: nobody can say which is which, so all stay unknown. A text
+  // nearby that is not known to us may be this one under another clock or with its body changed.
+  if (candidates.length > 0 || near > 0) return;
   const settled = startedAt > text.lease_until.getTime() + deps.settings.reconcileLagMs;
   if (!settled && text.policy !== 'at_least_once') return;
   await noteAbsent(deps.database, {
@@ -114,72 +141,125 @@ async function reconcileText(deps: ActivityDeps, text: UnknownText): Promise<voi
   });
 }
 
-/** Texts in the provider's list that could be this row; null when the list could not be read whole. */
+/**
+ * Texts in the provider's list that could be this row (a narrow window, to adopt one), and how many lie
+ * near it (a wide one, to rule it out); null when the list could not be read whole.
+ */
 async function findCandidates(
   deps: ActivityDeps,
   loaded: LoadedAccount,
   text: UnknownText,
+): Promise<{ candidates: RemoteText[]; near: number } | null> {
+  const from = text.claimed_at.getTime();
+  const until = text.lease_until.getTime();
+  const listed = await readSent(deps, loaded, { to: text.address, since: from - NEAR_MS });
+  if (listed === null) return null;
+  const near = listed.filter(
+    (remote) =>
+      remote.from === text.sender && isWithin(remote.createdAt, from - NEAR_MS, until + NEAR_MS),
+  );
+  const known = await findKnownProviderIds(
+    deps.database,
+    text.account_id,
+    near.map((remote) => remote.providerMessageId),
+  );
+  const strangers = near.filter((remote) => !known.has(remote.providerMessageId));
+  return {
+    near: strangers.length,
+    candidates: strangers.filter(
+      (remote) =>
+        remote.body === text.body &&
+        isWithin(remote.createdAt, from - CLOCK_SKEW_MS, until + CLOCK_SKEW_MS),
+    ),
+  };
+}
+
+async function readSent(
+  deps: ActivityDeps,
+  loaded: LoadedAccount,
+  { to, since }: { to: string; since: number },
 ): Promise<RemoteText[] | null> {
-  const provider = deps.providers.get(loaded.provider);
-  const from = text.claimed_at.getTime() - CLOCK_SKEW_MS;
-  const until = text.lease_until.getTime() + CLOCK_SKEW_MS;
   const listed: RemoteText[] = [];
   let page: string | null = null;
   for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-    const { items, nextPage } = await provider.listSent(loaded.account, { to: text.address, page });
-    listed.push(...items);
-    const oldest = items.at(-1)?.createdAt.getTime() ?? 0;
-    if (nextPage === null || oldest < from) {
-      const matching = listed.filter(
-        (remote) =>
-          remote.from === text.sender &&
-          remote.body === text.body &&
-          remote.createdAt.getTime() >= from &&
-          remote.createdAt.getTime() <= until,
-      );
-      const known = await findKnownProviderIds(
-        deps.database,
-        text.account_id,
-        matching.map((remote) => remote.providerMessageId),
-      );
-      return matching.filter((remote) => !known.has(remote.providerMessageId));
-    }
-    page = nextPage;
+    const read: RemotePage<RemoteText> = await deps.providers
+      .get(loaded.provider)
+      .listSent(loaded.account, { to, page });
+    listed.push(...read.items);
+    page = read.nextPage;
+    const oldest = read.items.at(-1)?.createdAt.getTime() ?? 0;
+    if (page === null || oldest < since) return listed;
   }
   return null;
 }
 
-async function fillGap(deps: ActivityDeps, loaded: LoadedAccount): Promise<number> {
-  const provider = deps.providers.get(loaded.provider);
-  const startedAt = new Date();
-  const since = (loaded.inboundSeenAt ?? startedAt).getTime() - OVERLAP_MS;
-  const arrivals: InboundArrival[] = [];
-  let page: string | null = null;
-  for (let pages = 0; pages < INBOUND_PAGES; pages += 1) {
-    const { items, nextPage } = await provider.listInbound(loaded.account, { page });
-    const recent = items.filter(
-      (item) => (item.receivedAt?.getTime() ?? Number.POSITIVE_INFINITY) >= since,
+function isWithin(at: Date, from: number, until: number): boolean {
+  return at.getTime() >= from && at.getTime() <= until;
+}
+
+interface Reading {
+  readonly found: number;
+  readonly complete: boolean;
+}
+
+/** Reads the account's numbers, a few at a time. */
+async function readNumbers(
+  deps: ActivityDeps,
+  loaded: LoadedAccount,
+  startedAt: Date,
+): Promise<Reading[]> {
+  const numbers = await listNumbers(deps.database, loaded.account.id);
+  const readings: Reading[] = [];
+  for (let start = 0; start < numbers.length; start += NUMBERS_AT_ONCE) {
+    const some = numbers.slice(start, start + NUMBERS_AT_ONCE);
+    readings.push(
+      ...(await Promise.all(some.map((number) => readNumber(deps, loaded, { number, startedAt })))),
     );
-    for (const item of recent) {
-      arrivals.push({
-        accountId: loaded.account.id,
-        orgId: loaded.orgId,
-        orgName: loaded.orgName,
-        providerMessageId: item.providerMessageId,
-        address: item.from,
-        sender: item.to,
-        body: item.body,
-        media: item.media.map((medium) => medium.url),
-        providerKeyword: item.providerOptOut,
-        receivedAt: item.receivedAt ?? startedAt,
-      });
-    }
-    page = nextPage;
-    if (nextPage === null || recent.length < items.length) break;
   }
-  const found = await storeOldestFirst(deps, arrivals);
-  await closeGap(deps.database, loaded.account.id, { startedAt, newestAt: null });
-  return found;
+  return readings;
+}
+
+async function readNumber(
+  deps: ActivityDeps,
+  loaded: LoadedAccount,
+  { number, startedAt }: { number: string; startedAt: Date },
+): Promise<Reading> {
+  const provider = deps.providers.get(loaded.provider);
+  const since =
+    Math.min(
+      (loaded.inboundSeenAt ?? startedAt).getTime(),
+      (loaded.gapSince ?? startedAt).getTime(),
+    ) - OVERLAP_MS;
+  const arrivals: InboundArrival[] = [];
+  let complete = false;
+  let page: string | null = null;
+  for (let pages = 0; pages < INBOUND_PAGES && !complete; pages += 1) {
+    const listed: RemotePage<InboundText> = await provider.listInbound(loaded.account, {
+      to: number,
+      page,
+    });
+    const recent = listed.items.filter((item) => (item.receivedAt ?? startedAt).getTime() >= since);
+    arrivals.push(...recent.map((item) => toArrival(loaded, item, startedAt)));
+    page = listed.nextPage;
+    complete = page === null || recent.length < listed.items.length;
+  }
+  return { found: await storeOldestFirst(deps, arrivals), complete };
+}
+
+function toArrival(loaded: LoadedAccount, item: InboundText, startedAt: Date): InboundArrival {
+  return {
+    accountId: loaded.account.id,
+    orgId: loaded.orgId,
+    orgName: loaded.orgName,
+    providerMessageId: item.providerMessageId,
+    address: item.from,
+    sender: item.to,
+    body: item.body,
+    media: item.media.map((medium) => medium.url),
+    providerKeyword: item.providerOptOut,
+    receivedAt: item.receivedAt ?? startedAt,
+    timed: item.receivedAt !== null,
+  };
 }
 
 /** Stops first, so that no planned text slips out between; then in the order they were sent. */

@@ -50,12 +50,12 @@ export function createPermitBook(database: Database) {
       const bucket = held.get(key(kind, refId));
       if (bucket !== undefined) bucket.left -= used;
       if (kind === 'sender') {
-        texts += 1;
+        texts += Math.sign(used);
         segments += used;
       }
     },
     /** Of the texts spent so far; 1 before the first. */
-    averageSegments: (): number => (texts === 0 ? 1 : segments / texts),
+    averageSegments: (): number => (texts <= 0 ? 1 : segments / texts),
     /** Gives everything back; at the end of a slice. */
     settle: (): Promise<void> => (held.size === 0 ? Promise.resolve() : take([])),
   };

@@ -10,7 +10,7 @@ import type { ActivityDeps } from './deps.ts';
 
 /** What the carrier may keep a text for, at most (Twilio: 36,000 s), and at least (6 s is advised). */
 const VALIDITY_S = { min: 6, max: 36_000 } as const;
-/** How soon a row that was never started may be claimed again, in milliseconds. */
+/** How soon a row that was never started may be claimed again, in milliseconds; doubled each time, to a minute. */
 const NOT_STARTED_AGAIN_MS = 250;
 
 /** The moment, on this process's monotonic clock, until which a claim made now may start its POST. */
@@ -91,7 +91,12 @@ function toRecord(message: ClaimedMessage, outcome: SendOutcome): SendRecord {
         reason: null,
       };
     case 'not-started':
-      return { ...base, outcome: 'planned', reason: outcome.detail, delayMs: NOT_STARTED_AGAIN_MS };
+      return {
+        ...base,
+        outcome: 'planned',
+        reason: outcome.detail,
+        delayMs: NOT_STARTED_AGAIN_MS * 2 ** Math.min(message.attempt - 1, 8),
+      };
     case 'refused':
       return {
         ...base,

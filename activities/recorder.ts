@@ -1,9 +1,13 @@
+import { isDataError } from '../db/client.ts';
 import type { Database } from '../db/client.ts';
 import { recordOutcomes, type SendRecord } from '../db/records.ts';
 
 /** How long the first outcome of a batch waits for its neighbours, in milliseconds; nothing waits on it. */
 const LINGER_MS = 20;
 const MAX_BATCH = 200;
+/** A result in hand is worth many tries: without it, reconcile has to ask the provider. */
+const TRIES = 8;
+const AGAIN_MS = 250;
 
 interface Waiting {
   readonly record: SendRecord;
@@ -18,7 +22,7 @@ interface Waiting {
 export function createRecorder(database: Database) {
   let waiting: Waiting[] = [];
   let timer: NodeJS.Timeout | null = null;
-  const inFlight = new Set<Promise<unknown>>();
+  const inFlight = new Set<Promise<void>>();
 
   const flush = (): void => {
     if (timer !== null) clearTimeout(timer);
@@ -26,28 +30,55 @@ export function createRecorder(database: Database) {
     const batch = waiting;
     waiting = [];
     if (batch.length === 0) return;
-    const write = recordOutcomes(
-      database,
-      batch.map(({ record }) => record),
-    );
-    for (const { resolve, reject } of batch) write.then(() => resolve(), reject);
+    const write = writeBatch(database, batch);
     inFlight.add(write);
-    write.catch(() => {}).finally(() => inFlight.delete(write));
+    void write.then(() => inFlight.delete(write));
   };
 
   return {
     add: (record: SendRecord): Promise<void> =>
       new Promise((resolve, reject) => {
-        waiting.push({ record, resolve, reject });
+        waiting.push({ record: storable(record), resolve, reject });
         if (waiting.length >= MAX_BATCH) flush();
         else timer ??= setTimeout(flush, LINGER_MS);
       }),
     /** Writes what is left; at shutdown. */
     close: async (): Promise<void> => {
       flush();
-      await Promise.allSettled(inFlight);
+      await Promise.all(inFlight);
     },
   };
 }
 
 export type Recorder = ReturnType<typeof createRecorder>;
+
+/** Settles every item of the batch; never rejects. */
+async function writeBatch(database: Database, batch: readonly Waiting[], tries = 1): Promise<void> {
+  try {
+    await recordOutcomes(
+      database,
+      batch.map(({ record }) => record),
+    );
+    for (const { resolve } of batch) resolve();
+  } catch (error) {
+    const isBad = isDataError(error);
+    if (isBad && batch.length > 1) {
+      const middle = Math.ceil(batch.length / 2);
+      await writeBatch(database, batch.slice(0, middle));
+      await writeBatch(database, batch.slice(middle));
+    } else if (isBad || tries >= TRIES) {
+      for (const { reject } of batch) reject(error);
+    } else {
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS * tries));
+      await writeBatch(database, batch, tries + 1);
+    }
+  }
+}
+
+/** A provider's words may hold what Postgres does not take. */
+function storable(record: SendRecord): SendRecord {
+  return {
+    ...record,
+    reason: record.reason?.toWellFormed().replaceAll('\u0000', '\uFFFD').slice(0, 1_000) ?? null,
+  };
+}

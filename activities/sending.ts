@@ -4,6 +4,7 @@ import {
   claimCampaignLane,
   claimOne,
   claimSenderLane,
+  type ClaimedMessage,
   type ClaimResult,
   type Seat,
   type Watermark,
@@ -41,6 +42,7 @@ const SLICE_MS = 10_000;
 /** The pause between two cycles when permits, not sockets, are the limit: keeps batches large. */
 const PACE_MS = 100;
 const CLOSED_WAIT_MS = 1_000;
+const IDLE_WAIT_MS = 250;
 /** While a sender's urgent texts are due, bulk gets this part of its permits. */
 const BULK_SHARE = 0.8;
 const MAX_ROWS_A_CLAIM = 200;
@@ -77,6 +79,7 @@ export function createSendingActivities(deps: ActivityDeps) {
       const permits = createPermitBook(deps.database);
       const inFlight = new Set<Promise<unknown>>();
       const end = performance.now() + SLICE_MS;
+      let isIdle = false;
       try {
         while (performance.now() < end && !cancellationSignal().aborted) {
           const work = await findPoolWork(deps.database, input.poolId);
@@ -86,7 +89,8 @@ export function createSendingActivities(deps: ActivityDeps) {
             const waitMs = await letPoolSleep(deps.database, input.poolId);
             return { asleep: waitMs === null, waitMs: Math.max(waitMs ?? 0, CLOSED_WAIT_MS) };
           }
-          if (work.campaigns.length === 0 && !work.senders.some((sender) => sender.urgent)) break;
+          isIdle = work.campaigns.length === 0 && !work.senders.some((sender) => sender.urgent);
+          if (isIdle) break;
           const claimed = await runCycle(deps, { work, loaded, permits, inFlight, marks });
           if (claimed === 0) await sleep(PACE_MS);
           if (deps.sockets.free() === 0) await deps.sockets.whenFree(PACE_MS);
@@ -97,7 +101,9 @@ export function createSendingActivities(deps: ActivityDeps) {
         await permits.settle();
       }
       const waitMs = await letPoolSleep(deps.database, input.poolId);
-      return { asleep: waitMs === null, waitMs: waitMs ?? 0 };
+      // Due work that this slice could not claim (no sender may send it) must not make it spin.
+      if (waitMs === null) return { asleep: true, waitMs: 0 };
+      return { asleep: false, waitMs: isIdle ? Math.max(waitMs, IDLE_WAIT_MS) : waitMs };
     },
 
     /**
@@ -113,6 +119,8 @@ export function createSendingActivities(deps: ActivityDeps) {
       if (loaded === null || sender === undefined || !deps.sockets.tryTake())
         return queue(deps, message.id);
       const permits = createPermitBook(deps.database);
+      // Until the POST has it, the socket is ours to give back, whatever fails.
+      let hasSocket = true;
       try {
         await permits.take([
           { kind: 'sender', refId: sender.id, want: message.segments },
@@ -131,7 +139,6 @@ export function createSendingActivities(deps: ActivityDeps) {
             });
         const [claimed] = result?.claimed ?? [];
         if (claimed === undefined) {
-          deps.sockets.release();
           if (result !== null && result.skipped > 0) return 'skipped';
           return await queue(deps, message.id);
         }
@@ -140,9 +147,11 @@ export function createSendingActivities(deps: ActivityDeps) {
           { senderId: sender.id, accountId: message.account_id, campaignId: message.campaign_id },
           claimed.segments,
         );
+        hasSocket = false;
         const outcome = await postClaimed(deps, loaded, { message: claimed, postBefore: before });
         return outcome === 'refused' ? 'rejected' : outcome === 'not-started' ? 'queued' : outcome;
       } finally {
+        if (hasSocket) deps.sockets.release();
         await permits.settle();
       }
     },
@@ -228,6 +237,13 @@ function bulkSeats({ work, permits }: Slice, lane: CampaignLane): Seat[] {
   return seats;
 }
 
+/** Whose buckets a text spends. */
+interface Spent {
+  readonly senderId: string;
+  readonly accountId: string;
+  readonly campaignId: string | null;
+}
+
 interface ClaimPlan {
   readonly seats: readonly Seat[];
   /** The part of the free sockets that this claim may use. */
@@ -257,32 +273,32 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
     for (let unused = rows.length; unused < reserved; unused += 1) deps.sockets.release();
   }
   for (const message of rows) {
-    spend(
-      slice.permits,
-      { senderId: message.sender_id, accountId: message.account_id, campaignId: plan.campaignId },
-      message.segments,
-    );
-    const posting = postClaimed(deps, slice.loaded, { message, postBefore: before }).catch(
-      (error: unknown) => {
+    spend(slice.permits, spentBy(message, plan), message.segments);
+    const posting = postClaimed(deps, slice.loaded, { message, postBefore: before })
+      .then((outcome) => {
+        // Nothing left: its permits go back.
+        if (outcome === 'not-started')
+          spend(slice.permits, spentBy(message, plan), -message.segments);
+      })
+      .catch((error: unknown) => {
         // The row stays `sending` and reconcile takes it over when its lease ends.
         deps.log.error({ messageId: message.id, error: String(error) }, 'could not record a text');
-      },
-    );
+      });
     slice.inFlight.add(posting);
     void posting.finally(() => slice.inFlight.delete(posting));
   }
   return rows.length;
 }
 
-function spend(
-  permits: PermitBook,
-  ids: {
-    readonly senderId: string;
-    readonly accountId: string;
-    readonly campaignId: string | null;
-  },
-  segments: number,
-): void {
+function spentBy(message: ClaimedMessage, plan: ClaimPlan): Spent {
+  return {
+    senderId: message.sender_id,
+    accountId: message.account_id,
+    campaignId: plan.campaignId,
+  };
+}
+
+function spend(permits: PermitBook, ids: Spent, segments: number): void {
   const used: [BucketKind, string][] = [
     ['sender', ids.senderId],
     ['account', ids.accountId],

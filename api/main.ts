@@ -46,6 +46,7 @@ export async function runApi(): Promise<void> {
     mountWebhooks: (root) => root.route('/', webhooks),
     ready: () => isReady(runtime),
     metrics: runtime.metrics.read,
+    listsSentTexts: (provider) => runtime.providers.get(provider).capabilities.listsSentTexts,
     notify: runtime.notifier.poke,
   });
   await serveUntil(stopped, {

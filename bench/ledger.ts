@@ -112,6 +112,7 @@ async function measureAll(database: Database, ledger: Ledger): Promise<void> {
           media: [],
           providerKeyword: null,
           receivedAt: new Date(),
+          timed: true,
         })),
       ),
     ),

@@ -63,11 +63,6 @@ export function createAccountLoader(database: Database, unseal: Unseal) {
       loaded.catch(() => cache.delete(accountId));
       return loaded;
     },
-    /** Every account whose inbound list must be read; fresh. */
-    list: async (): Promise<LoadedAccount[]> => {
-      const rows = await database.query<AccountRow>(`${ACCOUNT} order by a.id limit 10000`);
-      return rows.map((row) => openAccount(row, unseal));
-    },
   };
 }
 
@@ -92,4 +87,21 @@ function openAccount(row: AccountRow, unseal: Unseal): LoadedAccount {
     gapSince: row.gap_since,
     inboundSeenAt: row.inbound_seen_at,
   };
+}
+
+/** Ids of all accounts, for jobs that go over each. */
+export async function listAccountIds(database: Database): Promise<string[]> {
+  const rows = await database.query<{ id: string }>(
+    'select id from provider_account order by id limit 10000',
+  );
+  return rows.map((row) => row.id);
+}
+
+/** The numbers of an account, in any state: people answer to stopped ones too. */
+export async function listNumbers(database: Database, accountId: string): Promise<string[]> {
+  const rows = await database.query<{ e164: string }>(
+    'select e164 from sender where account_id = $1::uuid order by id limit 10000',
+    accountId,
+  );
+  return rows.map((row) => row.e164);
 }

@@ -17,8 +17,6 @@ export interface CampaignChanged {
   readonly changed: boolean;
   readonly state: string | null;
   readonly fence: number | null;
-  /** Texts that were on their way to the provider when the change committed. */
-  readonly sending: number;
 }
 
 /**
@@ -84,7 +82,6 @@ export async function changeCampaign(
     changed: row?.state !== null && row?.state !== undefined,
     state: row?.state ?? null,
     fence: row?.fence ?? null,
-    sending: 0,
   };
 }
 
@@ -156,10 +153,11 @@ export async function foldCounters(database: Database): Promise<number> {
   return row?.n ?? 0;
 }
 
-/** When a text of the campaign last left or came in, and what is still open. */
+/** When a text of the campaign last left or came in, and how many unknown ones are younger than their bound. */
 export async function readActivity(
   database: Database,
   campaignId: string,
+  unknownBoundMs: number,
 ): Promise<{ readonly lastAt: Date | null; readonly openUnknown: number }> {
   const [row] = await database.query<{ last_at: Date | null; open_unknown: number }>(
     `with seen as (
@@ -167,8 +165,10 @@ export async function readActivity(
               last_text_at = greatest(p.last_text_at, (select max(at) from counter_delta where campaign_id = $1::uuid and kind in ('state', 'reply')))
         where p.campaign_id = $1::uuid returning p.last_text_at)
      select (select last_text_at from seen) as last_at,
-            (select count(*)::int from message where state = 'unknown' and reconcile_at is not null and campaign_id = $1::uuid) as open_unknown`,
+            (select count(*)::int from message where state = 'unknown' and reconcile_at is not null and campaign_id = $1::uuid
+                and lease_until > now() - $2::float8 * interval '1 ms') as open_unknown`,
     campaignId,
+    unknownBoundMs,
   );
   return { lastAt: row?.last_at ?? null, openUnknown: row?.open_unknown ?? 0 };
 }

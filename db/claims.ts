@@ -118,9 +118,13 @@ select id, org_id, account_id, sender_id, sender, address, body, media, segments
 const PICKED =
   'm.id, m.org_id, m.account_id, m.sender_id, m.address, m.segments, m.not_after, m.due_at, m.priority, m.purpose::text as purpose, m.programme, m.campaign_id';
 
-/** After an outage a stop may be waiting in the provider's list: five minutes at most. */
+/**
+ * After an outage a stop may be waiting in the provider's list: five minutes at most. Until the first beat
+ * after it nobody has noticed the outage yet, so an old beat closes everything too.
+ */
 const ACCOUNT_OPEN = `exists (select 1 from provider_account a where a.id = m.account_id and a.state = 'active'
-       and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes'))`;
+       and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes'))
+     and (select beat_at from deployment where id = 1) > now() - interval '10 s'`;
 
 /**
  * The fence is read without a lock: whoever pauses waits out the 500 ms. The range of ids prunes

@@ -13,6 +13,8 @@ export interface DatabaseOptions {
   readonly applicationName: string;
   /** Connections at most. */
   readonly poolSize: number;
+  /** The longest a statement may take, in milliseconds. Default 60,000. */
+  readonly statementTimeoutMs?: number;
   readonly onError?: (error: Error) => void;
 }
 
@@ -38,13 +40,17 @@ const MAX_TRIES = 4;
 const statementNames = new Map<string, string>();
 
 export function createDatabase(options: DatabaseOptions): Database {
+  const timeoutMs = options.statementTimeoutMs ?? 60_000;
   const pool = new Pool({
     connectionString: options.url,
     application_name: options.applicationName,
     max: options.poolSize,
     connectionTimeoutMillis: 5_000,
-    // Bounds every statement: a hung one must not hold a webhook or a claim for ever.
-    statement_timeout: 60_000,
+    // Bounds every statement, also where the server no longer answers: a hung one must not hold a webhook or a
+    // claim for ever.
+    statement_timeout: timeoutMs,
+    query_timeout: timeoutMs + 2_000,
+    keepAlive: true,
     idle_in_transaction_session_timeout: 30_000,
   });
   pool.on('error', (error) => options.onError?.(error));

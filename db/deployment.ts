@@ -14,7 +14,7 @@ export async function beat(database: Database): Promise<boolean> {
      now_at as (update deployment set beat_at = clock_timestamp() where id = 1),
      g as (
        update provider_account a set gap_since = coalesce(a.gap_since, was.beat_at), gap_noticed_at = now()
-         from was where was.beat_at < clock_timestamp() - interval '${GAP_AFTER_S} s' and a.inbound_seen_at is not null
+         from was where was.beat_at < clock_timestamp() - interval '${GAP_AFTER_S} s'
        returning a.id)
      select count(*)::int as gaps from g`,
   );

@@ -3,18 +3,58 @@ import { wakePools } from './wake.ts';
 
 /**
  * A text that its conversation was to send two minutes ago has lost its workflow (Temporal's store
- * is gone): the pool sends it instead. Also wakes pools that sleep on due work.
+ * is gone): the pool sends it instead.
  */
 export async function handOverStranded(database: Database): Promise<number> {
   const rows = await database.query(
     `with l as (
        select id from message where state = 'planned' and driver = 'conversation' and due_at < now() - interval '2 minutes'
-        order by id limit 1000 for update skip locked),
+        order by due_at limit 1000 for update skip locked),
      u as (update message m set driver = 'pool' from l where m.id = l.id returning m.pool_id),
      ${wakePools('select pool_id from u')},
      o as (
        insert into outbox (kind, ref_id) select 'wake_pool', id from woken order by id
        on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
+     select 1 as done from u`,
+  );
+  return rows.length;
+}
+
+/** Rings every pool whose work has been due for a minute: awake or not, somebody has to look. */
+export async function ringOverduePools(database: Database): Promise<number> {
+  const rows = await database.query(
+    `with late as (
+       select p.id from sender_pool p join provider_account a on a.id = p.account_id
+        where a.state = 'active' and (
+          exists (select 1 from sender s join message m on m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool'
+                   where s.pool_id = p.id and s.state = 'active' and m.due_at < now() - interval '60 s')
+          or exists (select 1 from campaign c join message m on m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null
+                      where c.pool_id = p.id and c.state = 'running' and m.due_at < now() - interval '60 s'))
+        order by p.id for update of p),
+     u as (update sender_pool p set awake = true from late l where p.id = l.id)
+     insert into outbox (kind, ref_id) select 'wake_pool', id from late
+     on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now() returning 1 as done`,
+  );
+  return rows.length;
+}
+
+/** Skips planned texts that nobody could send in time, and puts senders to use again whose hold is over. */
+export async function expirePlanned(database: Database): Promise<number> {
+  await database.query(
+    `update sender set state = 'active', state_reason = null, held_until = null
+      where state = 'held' and held_until < now() returning 1 as done`,
+  );
+  const rows = await database.query(
+    `with l as (
+       select id from message where state = 'planned' and not_after < now() order by id limit 2000 for update skip locked),
+     u as (
+       update message m set state = 'skipped', reason = 'window_closing', final_at = now() from l where m.id = l.id
+       returning m.org_id, m.campaign_id),
+     d as (
+       insert into counter_delta (org_id, campaign_id, kind, value, n)
+       select u.org_id, u.campaign_id, v.kind, v.value, v.sign * count(*) from u,
+              (values ('state', 'planned', -1), ('state', 'skipped', 1), ('skip', 'window_closing', 1)) v(kind, value, sign)
+        where u.campaign_id is not null group by 1, 2, 3, 4, v.sign)
      select 1 as done from u`,
   );
   return rows.length;

@@ -1,5 +1,10 @@
 import { classifyReply } from '../domain/keywords.ts';
-import { PURPOSES, PURPOSE_RULES, type Purpose } from '../domain/purpose.ts';
+import {
+  PURPOSES,
+  PURPOSE_RULES,
+  STOP_CONFIRMATION_WITHIN_MS,
+  type Purpose,
+} from '../domain/purpose.ts';
 import { measure } from '../domain/segments.ts';
 import { POST_WITHIN_MS } from './claims.ts';
 import type { Database } from './client.ts';
@@ -21,6 +26,8 @@ export interface InboundArrival {
   /** Set when the provider has already answered a keyword itself. */
   readonly providerKeyword: 'stop' | 'start' | 'help' | null;
   readonly receivedAt: Date;
+  /** Whether `receivedAt` is the provider's own; a webhook carries none, and may be a late repeat. */
+  readonly timed: boolean;
 }
 
 export interface StoredInbound {
@@ -58,6 +65,7 @@ interface InboundRow {
   readonly conversation_id: string;
   readonly conversation_kind: 'campaign' | 'catch_all';
   readonly received_at: string;
+  readonly timed: boolean;
   readonly suppression_id: string;
   readonly reply: Reply | null;
 }
@@ -95,6 +103,9 @@ select e.account_id, e.sender, e.address, r.conversation_id, cc.id is not null a
   left join campaign_contact cc on cc.id = r.conversation_id
   left join sender s on s.account_id = e.account_id and s.e164 = e.sender`;
 
+/** A provider repeats a webhook for 15 s and a fallback follows: a start that comes that late may be older than a stop. */
+const WEBHOOK_MAY_BE_LATE_S = 90;
+
 const SUPPRESSED_PURPOSES = PURPOSES.filter(
   (purpose) => PURPOSE_RULES[purpose].suppression === 'checked',
 )
@@ -111,7 +122,7 @@ const STORE = `
 with e as materialized (
   select * from jsonb_to_recordset($1::jsonb) e(n int, id uuid, account_id uuid, org_id uuid, pid text, address text, sender text,
     sender_id uuid, pool_id uuid, body text, media text[], keyword text, kind text, conversation_id uuid,
-    conversation_kind conversation_kind, received_at timestamptz, suppression_id uuid, reply jsonb)),
+    conversation_kind conversation_kind, received_at timestamptz, timed boolean, suppression_id uuid, reply jsonb)),
 k as (
   insert into inbound_key (account_id, provider_message_id, message_id)
   select account_id, pid, id from e order by account_id, pid on conflict do nothing returning message_id),
@@ -155,7 +166,8 @@ skipped as (
   returning m.org_id, m.campaign_id),
 lifted as (
   update suppression s set lifted_at = now(), lifted_by = 'reply ' || f.id from fresh f
-   where f.kind = 'start' and s.org_id = f.org_id and s.address = f.address and s.lifted_at is null and s.created_at < f.received_at
+   where f.kind = 'start' and s.org_id = f.org_id and s.address = f.address and s.lifted_at is null
+     and s.created_at < f.received_at - case when f.timed then interval '0' else interval '${WEBHOOK_MAY_BE_LATE_S} s' end
      and not exists (select 1 from stops x where x.org_id = f.org_id and x.address = f.address)
   returning s.org_id, s.address),
 replies as (
@@ -163,7 +175,7 @@ replies as (
                        conversation_id, contact_id, body, encoding, segments, due_at, not_after)
   select (f.reply->>'id')::uuid, f.org_id, 'outbound', (f.reply->>'purpose')::message_purpose, 'planned', 'pool', (f.reply->>'priority')::smallint,
          f.account_id, f.pool_id, f.sender_id, f.sender, f.address, t.id, t.contact_id, f.reply->>'body',
-         (f.reply->>'encoding')::segment_encoding, (f.reply->>'segments')::smallint, now(), now() + interval '5 minutes'
+         (f.reply->>'encoding')::segment_encoding, (f.reply->>'segments')::smallint, now(), now() + ${STOP_CONFIRMATION_WITHIN_MS} * interval '1 ms'
     from fresh f join talk t on t.id = f.conversation_id
    where f.reply is not null and f.sender_id is not null and case f.kind
       when 'stop' then exists (select 1 from suppressed s where s.org_id = f.org_id and s.address = f.address)
@@ -288,6 +300,7 @@ function toRow(arrival: InboundArrival, n: number, route: Route | undefined): In
       routed ?? causeId(0, 'catch-all', arrival.accountId, arrival.sender, arrival.address),
     conversation_kind: route?.campaign_contact === true ? 'campaign' : 'catch_all',
     received_at: arrival.receivedAt.toISOString(),
+    timed: arrival.timed,
     suppression_id: newId(),
     reply: arrival.providerKeyword === null ? confirmation(arrival, { kind, id, atMs }) : null,
   };

@@ -55,9 +55,10 @@ export async function ringEverything(database: Database): Promise<number> {
   const rows = await database.query(
     `insert into outbox (kind, ref_id)
      select kind, id from (
-       select 'wake_campaign'::outbox_kind as kind, id from campaign where state in ('launched', 'running', 'paused')
+       select 'wake_campaign'::outbox_kind as kind, id from campaign c where state in ('launched', 'running', 'paused')
+          or (state = 'cancelled' and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned'))
        union all select 'wake_pool', id from sender_pool where awake
-       union all select 'ring_conversation', id from conversation where state = 'automatic' and kind = 'campaign'
+       union all select 'ring_conversation', id from conversation where kind = 'campaign' and (state = 'automatic' or handled_seq < arrival_seq)
        union all select 'start_import', id from import where state in ('queued', 'running')) w
       order by kind, id
      on conflict (kind, ref_id) do nothing returning 1 as done`,

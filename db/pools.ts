@@ -37,7 +37,8 @@ select p.account_id,
      from campaign c where c.pool_id = p.id and c.state = 'running'
       and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null and m.due_at <= now())), '[]') as campaigns
  from sender_pool p join provider_account a on a.id = p.account_id
-where p.id = $1::uuid and a.state = 'active' and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes')`;
+where p.id = $1::uuid and a.state = 'active' and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes')
+  and (select beat_at from deployment where id = 1) > now() - interval '10 s'`;
 
 interface WorkRow {
   readonly account_id: string;
@@ -61,9 +62,9 @@ const NEXT_DUE = `
 select min(due_at) filter (where exists (
          select 1 from sender_pool p join provider_account a on a.id = p.account_id where p.id = $1::uuid and a.state = 'active')) as due_at
   from (
-    select min(m.due_at) as due_at from sender s, lateral (
+    select min(greatest(m.due_at, case when s.state = 'held' then s.held_until end)) as due_at from sender s, lateral (
         select due_at from message where sender_id = s.id and state = 'planned' and driver = 'pool' order by due_at limit 1) m
-     where s.pool_id = $1::uuid
+     where s.pool_id = $1::uuid and s.state <> 'stopped'
     union all
     select min(m.due_at) from campaign c, lateral (
         select due_at from message where campaign_id = c.id and state = 'planned' and driver = 'pool' and sender_id is null order by due_at, id limit 1) m

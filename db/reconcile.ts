@@ -43,7 +43,8 @@ export async function takeUnknown(
   return database.query<UnknownText>(
     `with l as (
        select id from message where state = 'unknown' and reconcile_at <= now() order by reconcile_at limit $1::int for update skip locked)
-     update message m set reconcile_at = now() + least(power(2, m.reconcile_reads), 32) * $2::int * interval '1 ms'
+     update message m set reconcile_looks = m.reconcile_looks + 1,
+            reconcile_at = now() + power(2, least(m.reconcile_looks, 7)) * $2::int * interval '1 ms'
        from l where m.id = l.id
      returning m.id, m.org_id, m.account_id, m.address, m.sender, m.body, m.claimed_at, m.lease_until, m.reconcile_reads,
        coalesce((select c.unknown_policy::text from campaign c where c.id = m.campaign_id), 'at_most_once') as policy`,
@@ -83,7 +84,7 @@ export async function countTwins(database: Database, text: UnknownText): Promise
 /**
  * Notes a complete look at the provider's list that did not show the text. After `readsNeeded` such
  * looks, all after the lag bound, the row is `lost`; with `retry` a new row with try + 1 takes its
- * place, unless the campaign no longer runs or too little time is left.
+ * place, unless the campaign is over or too little time is left.
  */
 const ABSENT = `
 with l as (
@@ -101,6 +102,7 @@ again as (
          case when u.purpose = 'campaign' then null else u.sender_id end, case when u.purpose = 'campaign' then null else u.sender end, u.address,
          u.campaign_id, u.conversation_id, u.contact_id, u.programme, u.step, u.wave, u.try + 1, u.id, u.body, u.media, u.encoding, u.segments, now(), u.not_after
     from u where u.state = 'lost' and $3::boolean and u.not_after > now() + interval '120 s'
+     and not exists (select 1 from campaign c where c.id = u.campaign_id and c.state in ('finished', 'cancelled'))
   on conflict (id) do nothing returning pool_id, org_id, campaign_id),
 events as (
   insert into provider_event (id, org_id, account_id, message_id, kind, detail)
@@ -137,18 +139,17 @@ export async function noteAbsent(
   return row?.state ?? null;
 }
 
-/** The gap filler has read the provider's inbound list back to `since`. */
+/** The gap filler has read the provider's inbound list, as of `startedAt`, back to where it was read before. */
 export async function closeGap(
   database: Database,
   accountId: string,
-  read: { readonly startedAt: Date; readonly newestAt: Date | null },
+  startedAt: Date,
 ): Promise<void> {
   await database.query(
-    `update provider_account set inbound_seen_at = greatest(inbound_seen_at, $3::timestamptz, $2::timestamptz),
+    `update provider_account set inbound_seen_at = greatest(inbound_seen_at, $2::timestamptz),
             gap_since = case when gap_noticed_at < $2::timestamptz then null else gap_since end
       where id = $1::uuid returning 1 as done`,
     accountId,
-    read.startedAt,
-    read.newestAt,
+    startedAt,
   );
 }

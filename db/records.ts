@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { idRange } from '../domain/derived-id.ts';
 import { newId } from './ids.ts';
 import { wakePools } from './wake.ts';
 
@@ -18,7 +19,7 @@ export interface SendRecord {
  * Records a batch of outcomes, fenced by (id, attempt): a record for a claim that is over changes
  * nothing, except that proof of a create heals a row given up as unknown or lost. Rows are locked in
  * id order (five deadlocks in 37 statements without). Writes the reply route, the provider's key,
- * counters, and an event for everything but a plain 201.
+ * counters, and an event for everything but a plain 201 and a POST that never started.
  * Measured: 100 rows 1.7 ms p50.
  */
 const RECORD = `
@@ -45,23 +46,24 @@ recorded as (
    where m.id = r.id and m.attempt = r.attempt
      and (h.state = 'sending' or (r.outcome = 'accepted' and h.state in ('unknown', 'lost')))
   returning m.id, m.org_id, m.account_id, m.pool_id, m.campaign_id, m.conversation_id, m.sender, m.address,
-            m.provider_message_id, m.state, h.state as was, m.error_code, m.reason, r.event_id),
+            m.provider_message_id, m.state, h.state as was, m.error_code, m.reason, m.claimed_at, r.event_id),
 keyed as (
   insert into provider_key (account_id, provider_message_id, message_id)
   select account_id, provider_message_id, id from recorded where state = 'accepted'
    order by account_id, provider_message_id on conflict do nothing),
 routed as (
   insert into conversation_route (account_id, sender, address, org_id, conversation_id, last_out_at)
-  select distinct on (account_id, sender, address) account_id, sender, address, org_id, conversation_id, now()
+  select distinct on (account_id, sender, address) account_id, sender, address, org_id, conversation_id, coalesce(claimed_at, now())
     from recorded where state = 'accepted' and conversation_id is not null
    order by account_id, sender, address, id desc
   on conflict (account_id, sender, address) do update
-     set conversation_id = excluded.conversation_id, last_out_at = excluded.last_out_at),
+     set conversation_id = excluded.conversation_id, last_out_at = excluded.last_out_at
+   where conversation_route.last_out_at <= excluded.last_out_at),
 events as (
   insert into provider_event (id, org_id, account_id, message_id, kind, provider_message_id, error_code, detail)
   select event_id, org_id, account_id, id, 'send_outcome', provider_message_id, error_code,
          jsonb_build_object('outcome', state, 'reason', reason)
-    from recorded where state <> 'accepted' or was <> 'sending'),
+    from recorded where (state <> 'accepted' or was <> 'sending') and not (state = 'planned' and error_code is null)),
 counted as (
   insert into counter_delta (org_id, campaign_id, kind, value, n)
   select org_id, campaign_id, 'state', value, sum(n) from (
@@ -79,7 +81,7 @@ export async function recordOutcomes(
   records: readonly SendRecord[],
 ): Promise<{ id: string; state: string }[]> {
   if (records.length === 0) return [];
-  const ids = records.map((record) => record.id).toSorted();
+  const { min, max } = idRange(records.map((record) => record.id));
   return database.query(
     RECORD,
     records.map((record) => record.id),
@@ -90,8 +92,8 @@ export async function recordOutcomes(
     records.map((record) => record.reason),
     records.map((record) => Math.round(record.delayMs)),
     records.map(() => newId()),
-    ids[0],
-    ids.at(-1),
+    min,
+    max,
   );
 }
 

@@ -1,5 +1,8 @@
 import type { Database } from './client.ts';
+import { idRange } from '../domain/derived-id.ts';
 import { newId } from './ids.ts';
+import { markContacts } from './records.ts';
+import { suppressReported } from './suppressions.ts';
 
 /** A delivery report, addressed by our own account and message. */
 export interface ReportArrival {
@@ -26,7 +29,7 @@ kept as (
   select event_id, org_id, account_id, message_id, 'status', pid, status, code from e),
 top as (select distinct on (message_id) * from e order by message_id, status desc, code nulls last),
 held as (
-  select m.id, m.state as was, m.delivery as was_delivery from message m join top t on t.message_id = m.id and t.account_id = m.account_id
+  select m.id, m.contact_id, m.state as was, m.delivery as was_delivery from message m join top t on t.message_id = m.id and t.account_id = m.account_id
    where m.id between $2::uuid and $3::uuid and m.direction = 'outbound'
      and (m.provider_message_id is null or m.provider_message_id = t.pid)
    order by m.id for update of m),
@@ -42,15 +45,17 @@ lifted as (
    where m.id = t.message_id
      and (m.delivery < t.status or h.was in ('planned', 'sending', 'unknown', 'lost', 'rejected'))
   returning m.id, m.org_id, m.account_id, m.campaign_id, m.conversation_id, m.contact_id, m.sender, m.address,
-            m.provider_message_id, m.state, m.delivery, m.error_code, h.was, h.was_delivery),
+            m.provider_message_id, m.state, m.delivery, m.error_code, m.claimed_at, h.was, h.was_delivery),
 keyed as (
   insert into provider_key (account_id, provider_message_id, message_id)
   select account_id, provider_message_id, id from lifted where state <> was order by 1, 2 on conflict do nothing),
 routed as (
   insert into conversation_route (account_id, sender, address, org_id, conversation_id, last_out_at)
-  select distinct on (account_id, sender, address) account_id, sender, address, org_id, conversation_id, now()
+  select distinct on (account_id, sender, address) account_id, sender, address, org_id, conversation_id, coalesce(claimed_at, now())
     from lifted where state <> was and conversation_id is not null and sender is not null order by account_id, sender, address, id desc
-  on conflict (account_id, sender, address) do nothing),
+  on conflict (account_id, sender, address) do update
+     set conversation_id = excluded.conversation_id, last_out_at = excluded.last_out_at
+   where conversation_route.last_out_at <= excluded.last_out_at),
 rung as (
   insert into outbox (kind, ref_id)
   select 'ring_conversation', c.id from conversation c join lifted l on c.waits_for_message_id = l.id order by c.id
@@ -63,9 +68,9 @@ counted as (
       union all select org_id, campaign_id, 'state', state::text, 1 from lifted where state <> was
       union all select org_id, campaign_id, 'state', was::text, -1 from lifted where state <> was) t
    where campaign_id is not null group by 1, 2, 3, 4)
-select id, contact_id, error_code from lifted where error_code is not null`;
+select h.id, h.contact_id, t.code as error_code from held h join top t on t.message_id = h.id where t.code is not null`;
 
-/** Rows whose report carried an error number, for the rules that number stands for. */
+/** Rows whose report carried an error number, for the rules that number stands for; also when it was known already, so that a repeat applies what a crash left undone. */
 export interface ReportedError {
   readonly id: string;
   readonly contact_id: string | null;
@@ -77,7 +82,7 @@ export async function storeReports(
   reports: readonly ReportArrival[],
 ): Promise<ReportedError[]> {
   if (reports.length === 0) return [];
-  const ids = reports.map((report) => report.messageId).toSorted();
+  const { min, max } = idRange(reports.map((report) => report.messageId));
   return database.query<ReportedError>(
     STORE,
     JSON.stringify(
@@ -91,8 +96,8 @@ export async function storeReports(
         code: report.errorCode,
       })),
     ),
-    ids[0],
-    ids.at(-1),
+    min,
+    max,
   );
 }
 
@@ -113,5 +118,28 @@ export async function quarantine(
     item.kind,
     Buffer.from(item.raw, 'utf8'),
     item.problem.slice(0, 1_000),
+  );
+}
+
+/** What an error number says about a person. */
+export type ContactRule = (errorCode: number) => {
+  readonly contact: 'none' | 'invalid-number' | 'landline' | 'opted-out';
+};
+
+/** Applies what the carrier's error numbers say about people: dead numbers, landlines, opt-outs that we missed. */
+export async function applyReportedErrors(
+  database: Database,
+  errors: readonly ReportedError[],
+  ruleOf: ContactRule,
+): Promise<void> {
+  const by = (contact: string): ReportedError[] =>
+    errors.filter((error) => ruleOf(error.error_code).contact === contact);
+  const contactIds = (rows: readonly ReportedError[]): string[] =>
+    rows.flatMap((row) => row.contact_id ?? []);
+  await markContacts(database, contactIds(by('invalid-number')), 'invalid_number');
+  await markContacts(database, contactIds(by('landline')), 'landline');
+  await suppressReported(
+    database,
+    by('opted-out').map((row) => row.id),
   );
 }

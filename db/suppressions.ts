@@ -33,7 +33,10 @@ export async function suppress(
        insert into counter_delta (org_id, campaign_id, kind, value, n)
        select u.org_id, u.campaign_id, v.kind, v.value, v.sign * count(*) from u,
               (values ('state', 'planned', -1), ('state', 'skipped', 1), ('skip', 'opted_out', 1)) v(kind, value, sign)
-        where u.campaign_id is not null group by 1, 2, 3, 4, v.sign)
+        where u.campaign_id is not null group by 1, 2, 3, 4, v.sign),
+     o as (
+       insert into counter_delta (org_id, campaign_id, kind, value, n)
+       select m.org_id, m.campaign_id, 'optout', $5, 1 from s join message m on m.id = $6::uuid where m.campaign_id is not null)
      select (select id from s) as id`,
     newId(),
     suppression.orgId,

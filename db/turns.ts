@@ -10,6 +10,7 @@ export interface TurnView {
   readonly turn: number;
   readonly arrival_seq: number;
   readonly handled_seq: number;
+  readonly needs_reply_reason: string | null;
   readonly step: string | null;
   readonly visits: number;
   readonly opened: boolean;
@@ -32,6 +33,8 @@ export interface TurnView {
   readonly waits_for_delivery: string | null;
   readonly last_out_at: Date | null;
   readonly first_id: string | null;
+  /** The state of the text that asked the standing question. */
+  readonly question_state: string | null;
   readonly inbound: readonly TurnInbound[];
   /** Texts of this conversation that its workflow still has to send. */
   readonly to_send: readonly string[];
@@ -47,13 +50,15 @@ export interface TurnInbound {
 }
 
 const VIEW = `
-select c.id, c.org_id, o.name as org_name, c.kind::text as kind, c.state::text as state, c.turn, c.arrival_seq, c.handled_seq, c.step, c.visits, c.opened, c.address,
+select c.id, c.org_id, o.name as org_name, c.kind::text as kind, c.state::text as state, c.turn, c.arrival_seq, c.handled_seq, c.needs_reply_reason, c.step, c.visits, c.opened, c.address,
        c.account_id, p.pool_id, coalesce(c.sender_id, f.sender_id) as sender_id,
        case when c.sender <> '' then c.sender else coalesce(f.sender, '') end as sender, c.contact_id, c.campaign_id,
        p.state::text as campaign_state, p.programme, c.script_version_id, v.graph, k.merge, c.created_at,
        p.reply_window_s, p.replies_closed_at, c.waits_for_message_id,
        (select w.delivery::text from message w where w.id = c.waits_for_message_id) as waits_for_delivery,
-       f.last_out_at, f.first_id, coalesce(f.to_send, '{}') as to_send, coalesce(f.unsettled, 0) as unsettled,
+       f.last_out_at, f.first_id,
+       (select q.state::text from message q where q.conversation_id = c.id and q.direction = 'outbound' and q.step = c.step
+         order by q.created_at desc, q.id desc limit 1) as question_state, coalesce(f.to_send, '{}') as to_send, coalesce(f.unsettled, 0) as unsettled,
        coalesce((select jsonb_agg(jsonb_build_object('id', i.id, 'body', i.body, 'keyword', i.provider_keyword, 'arrival_seq', i.arrival_seq) order by i.arrival_seq)
           from (select * from message i where i.conversation_id = c.id and i.direction = 'inbound' and i.arrival_seq > c.handled_seq
                  order by i.arrival_seq limit 50) i), '[]') as inbound
@@ -125,8 +130,8 @@ const WRITE = `
 with c as (
   update conversation c set state = $3::conversation_state, needs_reply_reason = $4, step = $5, visits = $6::int, handled_seq = $7::int,
          turn = c.turn + 1, waits_for_message_id = $8::uuid, closes_at = $9::timestamptz,
-         closed_at = case when $3 = 'closed' then now() end, sender = v.sender, sender_id = v.sender_id
-    from (select $17::text as sender, $18::uuid as sender_id) v
+         closed_at = case when $3 = 'closed' then now() end, sender = v.sender, sender_id = v.sender_id, last_out_at = v.last_out_at
+    from (select $17::text as sender, $18::uuid as sender_id, $19::timestamptz as last_out_at) v
    where c.id = $1::uuid and c.turn = $2::int
   returning c.*),
 texts as (
@@ -159,7 +164,7 @@ select 1 as done from c`;
 export async function writeTurn(
   database: Database,
   write: TurnWrite,
-  from: { readonly sender: string; readonly senderId: string | null },
+  out: { readonly sender: string; readonly senderId: string | null; readonly lastAt: Date | null },
 ): Promise<boolean> {
   const { answers } = write;
   const rows = await database.query(
@@ -190,8 +195,9 @@ export async function writeTurn(
     answers.map((answer) => answer.answer),
     answers.map((answer) => answer.inboundId),
     write.tags,
-    from.sender,
-    from.senderId,
+    out.sender,
+    out.senderId,
+    out.lastAt,
   );
   return rows.length === 1;
 }

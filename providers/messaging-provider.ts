@@ -140,10 +140,10 @@ export interface MessagingProvider {
     account: ProviderAccount,
     query: { to: string; page: string | null },
   ): Promise<RemotePage<RemoteText>>;
-  /** Texts that people sent to this account, newest first. */
+  /** Texts that people sent to one of the account's numbers, newest first. */
   listInbound(
     account: ProviderAccount,
-    query: { page: string | null },
+    query: { to: string; page: string | null },
   ): Promise<RemotePage<InboundText>>;
   /** False for a missing or wrong signature, and for anything malformed; never throws. */
   verifyWebhook(account: ProviderAccount, request: WebhookRequest): boolean;

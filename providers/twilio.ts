@@ -80,9 +80,9 @@ export function createTwilioProvider(options: TwilioProviderOptions): MessagingP
 
   async function listInbound(
     account: ProviderAccount,
-    query: { page: string | null },
+    query: { to: string; page: string | null },
   ): Promise<RemotePage<InboundText>> {
-    const first = { pageSize: INBOUND_PAGE_SIZE };
+    const first = { to: query.to, pageSize: INBOUND_PAGE_SIZE };
     const { items, nextPage } = await readPage(account, first, query.page);
     return { items: items.filter(isInbound).map(toInboundText), nextPage };
   }

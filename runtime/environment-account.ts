@@ -17,7 +17,8 @@ export async function ensureEnvironmentAccount(
     `insert into provider_account (id, org_id, provider, name, account_sid, auth_tokens_encrypted, key_id, base_url)
      select $1::uuid, o.id, 'twilio', 'Twilio', $2, $3::bytea, $4, $5 from (select id from org order by created_at, id limit 1) o
      on conflict (org_id, provider, account_sid) do update
-        set auth_tokens_encrypted = excluded.auth_tokens_encrypted, key_id = excluded.key_id, base_url = excluded.base_url
+        set auth_tokens_encrypted = excluded.auth_tokens_encrypted, key_id = excluded.key_id, base_url = excluded.base_url,
+            state = 'active', state_reason = null
      returning 1 as done`,
     newId(),
     config.TWILIO_ACCOUNT_SID,

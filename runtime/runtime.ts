@@ -16,6 +16,8 @@ export function createRuntime(config: Config, process: string) {
     url: config.DATABASE_ENGINE_URL,
     applicationName: `groundswell-${process}`,
     poolSize: config.DATABASE_POOL_SIZE,
+    // A webhook's answer is due within 15 s.
+    ...(process === 'worker' ? {} : { statementTimeoutMs: 8_000 }),
     onError,
   });
   const secrets = createSecretBox({

@@ -2,6 +2,7 @@ import {
   Client,
   Connection,
   ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
@@ -49,42 +50,55 @@ export async function ensureSearchAttributes(
   });
 }
 
-/** Creates the periodic jobs' schedules where they are missing; tells how many were. */
+/** Whether all periodic jobs have their schedules. */
+export async function hasSchedules(client: Client): Promise<boolean> {
+  const found = await Promise.all(
+    MAINTENANCE_JOBS.map((job) =>
+      client.schedule
+        .getHandle(maintenanceScheduleId(job))
+        .describe()
+        .then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof ScheduleNotFoundError) return false;
+            throw error;
+          },
+        ),
+    ),
+  );
+  return found.every(Boolean);
+}
+
+/** Creates the periodic jobs' schedules where they are missing. */
 export async function ensureSchedules(
   client: Client,
   config: Pick<Config, 'MAINTENANCE_EVERY_MS'>,
-): Promise<{ created: number }> {
+): Promise<void> {
   const everyMs: Readonly<Record<MaintenanceJob, number>> = {
     reconcile: config.MAINTENANCE_EVERY_MS,
     'fill-inbound-gaps': config.MAINTENANCE_EVERY_MS * 2,
     'fold-counters': config.MAINTENANCE_EVERY_MS,
     housekeeping: 3_600_000,
   };
-  const created = await Promise.all(
-    MAINTENANCE_JOBS.map(async (job): Promise<number> => {
-      const scheduleId = maintenanceScheduleId(job);
-      const spec = { intervals: [{ every: everyMs[job] }] };
-      try {
-        await client.schedule.create({
-          scheduleId,
-          spec,
-          action: {
-            type: 'startWorkflow',
-            workflowType: MAINTENANCE_WORKFLOW,
-            workflowId: scheduleId,
-            taskQueue: ENGINE_QUEUE,
-            args: [{ job }],
-            workflowExecutionTimeout: '10 minutes',
-          },
-          policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
-          state: { triggerImmediately: true },
-        });
-        return 1;
-      } catch (error) {
-        if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-        return 0;
-      }
-    }),
-  );
-  return { created: created.reduce((sum, n) => sum + n, 0) };
+  for (const job of MAINTENANCE_JOBS) {
+    const scheduleId = maintenanceScheduleId(job);
+    try {
+      await client.schedule.create({
+        scheduleId,
+        spec: { intervals: [{ every: everyMs[job] }] },
+        action: {
+          type: 'startWorkflow',
+          workflowType: MAINTENANCE_WORKFLOW,
+          workflowId: scheduleId,
+          taskQueue: ENGINE_QUEUE,
+          args: [{ job }],
+          workflowExecutionTimeout: '10 minutes',
+        },
+        policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+        state: { triggerImmediately: true },
+      });
+    } catch (error) {
+      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    }
+  }
 }

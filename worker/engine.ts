@@ -16,7 +16,7 @@ import { createSockets } from '../activities/sockets.ts';
 import { beat } from '../db/deployment.ts';
 import { ringEverything } from '../db/outbox.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { ensureSchedules } from '../runtime/temporal.ts';
+import { ensureSchedules, ensureSearchAttributes, hasSchedules } from '../runtime/temporal.ts';
 import { ENGINE_QUEUE, maintenanceScheduleId, SENDING_QUEUE } from '../workflows/contract.ts';
 import { createRelay } from './relay.ts';
 
@@ -77,7 +77,7 @@ export async function createEngine(
     );
   }
   const relay = createRelay({ database: runtime.engine, client: temporal.client, log });
-  const heart = startHeart(runtime, temporal.client);
+  const heart = startHeart(runtime, temporal);
 
   return {
     /** Runs until `stop` is called; rejects when a worker breaks. */
@@ -113,7 +113,10 @@ function activityDeps(runtime: Runtime): ActivityDeps {
 }
 
 /** Beats in Postgres, and notices what was missed: an outage of the database, a lost Temporal store. */
-function startHeart(runtime: Runtime, client: Client) {
+function startHeart(
+  runtime: Runtime,
+  temporal: { readonly connection: NativeConnection; readonly client: Client },
+) {
   const { engine, log, config } = runtime;
   let stopped = false;
   let checkAt = performance.now() + STORE_CHECK_MS;
@@ -121,11 +124,13 @@ function startHeart(runtime: Runtime, client: Client) {
   const once = async (): Promise<void> => {
     if (await beat(engine)) {
       log.warn({}, 'the database was away: accounts stay closed until their inbound gap is filled');
-      await client.schedule.getHandle(maintenanceScheduleId('fill-inbound-gaps')).trigger();
+      await temporal.client.schedule
+        .getHandle(maintenanceScheduleId('fill-inbound-gaps'))
+        .trigger();
     }
     if (performance.now() < checkAt) return;
     checkAt = performance.now() + STORE_CHECK_MS;
-    await adoptStore(runtime, client);
+    await adoptStore(runtime, temporal);
   };
 
   const timer = setInterval(() => {
@@ -141,11 +146,18 @@ function startHeart(runtime: Runtime, client: Client) {
   };
 }
 
-/** Creates missing schedules; when there were none, Temporal's store is new and everything is rung. */
-export async function adoptStore(runtime: Runtime, client: Client): Promise<void> {
-  const { created } = await ensureSchedules(client, runtime.config);
-  if (created === 0) return;
+/**
+ * Makes Temporal's store ours: search attributes, and schedules. Where our schedules are missing the store
+ * is new, so everything that the rows say should wait is rung first: a crash in between does it again.
+ */
+export async function adoptStore(
+  runtime: Runtime,
+  temporal: { readonly connection: NativeConnection; readonly client: Client },
+): Promise<void> {
+  if (await hasSchedules(temporal.client)) return;
+  await ensureSearchAttributes(temporal.connection, runtime.config.TEMPORAL_NAMESPACE);
   const rung = await ringEverything(runtime.engine);
+  await ensureSchedules(temporal.client, runtime.config);
   runtime.log.info(
     { rung },
     'Temporal had no schedules of ours: rang every workflow that the rows say should wait',

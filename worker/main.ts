@@ -4,7 +4,7 @@ import { Runtime as TemporalRuntime, DefaultLogger } from '@temporalio/worker';
 import { readConfig } from '../runtime/config.ts';
 import { createRuntime, type Runtime } from '../runtime/runtime.ts';
 import { stopSignal } from '../runtime/stop-signal.ts';
-import { connectWorker, ensureSearchAttributes } from '../runtime/temporal.ts';
+import { connectWorker } from '../runtime/temporal.ts';
 import { adoptStore, createEngine } from './engine.ts';
 
 const CONNECT_AGAIN_MS = 1_000;
@@ -25,8 +25,7 @@ export async function runWorker(): Promise<void> {
   });
   const stopped = stopSignal();
   const temporal = await connectPatiently(runtime);
-  await ensureSearchAttributes(temporal.connection, config.TEMPORAL_NAMESPACE);
-  await adoptStore(runtime, temporal.client);
+  await adoptStore(runtime, temporal);
   const engine = await createEngine(runtime, temporal);
   const metrics = serveMetrics(runtime);
   const running = engine.run();

@@ -20,6 +20,13 @@ export const pool = proxyActivities<PoolActivities>({
   retry: PATIENT,
 });
 
+/** Periodic jobs: their schedule is the retry. */
+export const jobs = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '10s',
+  retry: { maximumAttempts: 2 },
+});
+
 /** One or two statements. */
 export const steps = proxyActivities<EngineActivities>({
   startToCloseTimeout: '15s',

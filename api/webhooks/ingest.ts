@@ -2,14 +2,12 @@ import { errorKind, type Database } from '../../db/client.ts';
 import { createGroupCommit } from '../../db/group-commit.ts';
 import { isStop, settleStop, storeInbound, type InboundArrival } from '../../db/inbound.ts';
 import type { Notifier } from '../../db/notifier.ts';
-import { markContacts } from '../../db/records.ts';
 import {
+  applyReportedErrors,
   quarantine,
   storeReports,
   type ReportArrival,
-  type ReportedError,
 } from '../../db/reports.ts';
-import { suppressReported } from '../../db/suppressions.ts';
 import { twilioErrorRule } from '../../providers/twilio-errors.ts';
 
 /** A parsed webhook with the bytes it came in, kept in case the database refuses the former. */
@@ -54,7 +52,7 @@ export function createIngest(deps: { readonly database: Database; readonly notif
         database,
         items.map(({ parsed }) => parsed),
       );
-      if (errors.length > 0) await applyErrors(database, errors);
+      if (errors.length > 0) await applyReportedErrors(database, errors, twilioErrorRule);
       return items.map(() => null);
     },
     refuse: (item, error) =>
@@ -94,18 +92,4 @@ async function keepRaw(
 ): Promise<null> {
   await quarantine(database, { accountId, kind, raw: item.raw, problem: errorKind(error) });
   return null;
-}
-
-/** What the carrier's error numbers say about people: dead numbers, landlines, opt-outs that we missed. */
-async function applyErrors(database: Database, errors: readonly ReportedError[]): Promise<void> {
-  const by = (contact: string): ReportedError[] =>
-    errors.filter((error) => twilioErrorRule(error.error_code).contact === contact);
-  const contactIds = (rows: readonly ReportedError[]): string[] =>
-    rows.flatMap((row) => row.contact_id ?? []);
-  await markContacts(database, contactIds(by('invalid-number')), 'invalid_number');
-  await markContacts(database, contactIds(by('landline')), 'landline');
-  await suppressReported(
-    database,
-    by('opted-out').map((row) => row.id),
-  );
 }

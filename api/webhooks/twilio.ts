@@ -55,6 +55,7 @@ export function createTwilioWebhooks(deps: WebhookDeps): Hono {
           media: text.media.map((medium) => medium.url),
           providerKeyword: text.providerOptOut,
           receivedAt: text.receivedAt ?? new Date(),
+          timed: text.receivedAt !== null,
         },
       });
       return 204;

@@ -14,6 +14,8 @@ interface Talk {
   readonly messageId: string;
   hear(body: string): Promise<void>;
   turn(): Promise<TurnResult>;
+  /** Everything planned was sent and accepted. */
+  sent(): Promise<void>;
   row(): Promise<Record<string, unknown>>;
   answers(): Promise<string[]>;
   replies(): Promise<string[]>;
@@ -62,10 +64,18 @@ async function startTalk(script: Script = TEST_SCRIPT): Promise<Talk> {
           media: [],
           providerKeyword: null,
           receivedAt: new Date(),
+          timed: true,
         },
       ]);
     },
     turn: () => takeTurn({ conversationId }),
+    sent: async () => {
+      await database.query(
+        `update message set state = 'accepted', accepted_at = now(), provider_message_id = 'SM' || replace(id::text, '-', '')
+          where conversation_id = $1::uuid and direction = 'outbound' and state = 'planned' returning 1 as done`,
+        conversationId,
+      );
+    },
     row: async () => {
       const [row] = await database.query<Record<string, unknown>>(
         `select state::text as state, step, needs_reply_reason, handled_seq, visits from conversation where id = $1::uuid`,
@@ -116,13 +126,28 @@ describe('a turn', () => {
     expect(await talk.answers()).toEqual(['ask=yes']);
   });
 
-  test('deals with several texts in the order they came', async () => {
+  test('takes the first of several texts as the answer, and hands over one that came before its question', async () => {
     const talk = await startTalk();
     await talk.hear('yes');
-    await talk.hear('yes');
+    await talk.hear('yes!');
     await talk.turn();
-    expect(await talk.answers()).toEqual(['ask=yes', 'help_out=yes']);
-    expect(await talk.row()).toMatchObject({ state: 'closed', step: null, handled_seq: 2 });
+    expect(await talk.answers()).toEqual(['ask=yes']);
+    expect(await talk.row()).toMatchObject({
+      state: 'needs_reply',
+      needs_reply_reason: 'question_not_sent',
+      handled_seq: 2,
+    });
+  });
+
+  test('hands a reply to a finished campaign to a person', async () => {
+    const talk = await startTalk();
+    await ledger().database.query(
+      `update campaign set state = 'finished' where id = (select campaign_id from message where id = $1::uuid) returning 1 as done`,
+      talk.messageId,
+    );
+    await talk.hear('yes');
+    expect(await talk.turn()).toMatchObject({ sendIds: [], state: 'needs_reply' });
+    expect(await talk.row()).toMatchObject({ needs_reply_reason: 'campaign_over' });
   });
 
   test('visits a step twice and keeps both answers', async () => {
@@ -130,6 +155,7 @@ describe('a turn', () => {
     for (const body of ['yes', 'again', 'no']) {
       await talk.hear(body);
       await talk.turn();
+      await talk.sent();
     }
     expect(await talk.answers()).toEqual(['ask=yes', 'help_out=again', 'ask=no']);
     expect(

@@ -108,6 +108,7 @@ describe('a group commit', () => {
       media: [],
       providerKeyword: null,
       receivedAt: new Date(),
+      timed: true,
     }));
     await Promise.all(
       arrivals.map((parsed) => ingest.addInbound({ parsed, raw: `raw ${parsed.body}` })),

@@ -31,6 +31,7 @@ function arrival(
     media: [],
     providerKeyword: null,
     receivedAt: new Date(),
+    timed: true,
     ...overrides,
   };
 }

@@ -141,7 +141,7 @@ export function describeProviderContract(contract: {
         await provider.send(account, aText(server), NOW);
         await server.receive(recipients[1], 'second');
         const listed = await readAll<InboundText>((page) =>
-          provider.listInbound(account, { page }),
+          provider.listInbound(account, { to: server.sender, page }),
         );
         expect(listed).toMatchObject([
           { from: recipients[1], to: server.sender, body: 'second' },

@@ -202,8 +202,17 @@ describe('an incoming text', () => {
   });
 
   it('may have no words', () => {
-    const rawBody = BODY.replace('&Body=a+b%26c', '&NumMedia=0');
+    const rawBody = BODY.replace('&Body=a+b%26c', '&NumMedia=0&Body=');
     expect(parseTwilioInbound(rawBody)).toMatchObject({ value: { body: '' } });
+  });
+
+  it('is not read when its body was shifted into another name, though the signature holds', () => {
+    const rawBody = BODY.replace('&Body=a+b%26c', '&Bodya+=b%26c');
+    expect(parseTwilioInbound(rawBody)).toMatchObject({ ok: false });
+  });
+
+  it('may repeat a parameter that nobody reads', () => {
+    expect(parseTwilioInbound(`${BODY}&AddOns=a&AddOns=b`)).toMatchObject({ ok: true });
   });
 });
 

@@ -273,7 +273,7 @@ describe('a create', () => {
     const account = { ...anAccount('http://127.0.0.1:1'), ...wrong };
     const outcome = await aProvider().send(account, TEXT, NOW);
     expect(outcome).toMatchObject({ kind: 'not-started', detail: expect.stringMatching(/URL|AC/) });
-    await expect(aProvider().listInbound(account, { page: null })).rejects.toThrow(
+    await expect(aProvider().listInbound(account, { to: PERSON, page: null })).rejects.toThrow(
       'could not list texts',
     );
   });
@@ -283,7 +283,7 @@ describe('a list', () => {
   it('does not carry the token to another host', async () => {
     const page = { messages: [], next_page_uri: 'https://attacker.example/x' };
     const baseUrl = await startServer(answer(200, JSON.stringify(page)));
-    const read = aProvider().listInbound(anAccount(baseUrl), { page: null });
+    const read = aProvider().listInbound(anAccount(baseUrl), { to: PERSON, page: null });
     await expect(read).rejects.toThrow('could not list texts of account acc-1');
   });
 

@@ -72,6 +72,10 @@ export async function createLedger(database: Database, urls: Ledger['urls']): Pr
     .slice(-8)
     .padStart(8, '0')}`;
   const sealed = createSecretBox({ key: TEST_KEY, keyId: 'k1' }).seal(JSON.stringify([TEST_TOKEN]));
+  // No worker beats here; claims close when the heart is old.
+  await database.query(
+    `update deployment set beat_at = now() + interval '1 day' where id = 1 returning 1 as done`,
+  );
   await database.query(
     `insert into org (id, name) values ($1::uuid, 'Test Org') returning 1 as done`,
     orgId,

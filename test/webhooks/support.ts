@@ -19,9 +19,9 @@ export function createTestWebhooks(
   database: Database,
   accountsDatabase: Database = database,
 ): Hono {
-  const { open } = createSecretBox({ key: TEST_KEY, keyId: 'k1' });
+  const secrets = createSecretBox({ key: TEST_KEY, keyId: 'k1' });
   return createTwilioWebhooks({
-    accounts: createAccountLoader(accountsDatabase, open),
+    accounts: createAccountLoader(accountsDatabase, (sealed, keyId) => secrets.open(sealed, keyId)),
     providers: createProviders({ twilio: { maxConcurrentSends: 2 } }),
     ingest: createIngest({ database, notifier: createNotifier(database) }),
     publicUrl: ORIGIN,

@@ -57,7 +57,8 @@ describe('a maintenance run', () => {
       };
     const activities = {
       reconcile: note('reconcile', { expired: 0, looked: 0, stranded: 0 }),
-      fillInboundGaps: note('fill-inbound-gaps', { accounts: 0, found: 0 }),
+      listInboundAccounts: note('fill-inbound-gaps', []),
+      fillInboundGap: note('fill-inbound-gap', { found: 0, complete: true }),
       foldCounters: note('fold-counters', { folded: 0 }),
       housekeeping: note('housekeeping', undefined),
     };
@@ -65,5 +66,21 @@ describe('a maintenance run', () => {
       (await bench().start(MAINTENANCE_WORKFLOW, { job })).result(),
     );
     expect(log).toEqual([job]);
+  });
+
+  test('fills every account’s gap though one account fails', async () => {
+    const filled: string[] = [];
+    const activities = {
+      listInboundAccounts: async () => ['one', 'broken', 'three'],
+      fillInboundGap: async ({ accountId }: { accountId: string }) => {
+        if (accountId === 'broken') throw new Error('no answer');
+        filled.push(accountId);
+        return { found: 0, complete: true };
+      },
+    };
+    await bench().run(activities, async () =>
+      (await bench().start(MAINTENANCE_WORKFLOW, { job: 'fill-inbound-gaps' })).result(),
+    );
+    expect(filled.toSorted()).toEqual(['one', 'three']);
   });
 });

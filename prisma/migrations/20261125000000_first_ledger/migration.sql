@@ -474,7 +474,7 @@ create table message (
   segments smallint,
   due_at timestamptz(3),
   not_after timestamptz(3),
-  attempt smallint not null default 0,
+  attempt int not null default 0,
   claimed_at timestamptz(3),
   lease_until timestamptz(3),
   accepted_at timestamptz(3),
@@ -484,6 +484,7 @@ create table message (
   reason text,
   reconcile_at timestamptz(3),
   reconcile_reads smallint not null default 0,
+  reconcile_looks int not null default 0,
   arrival_seq int,
   provider_keyword text,
   price_micros bigint,
@@ -507,6 +508,8 @@ comment on column message.address is 'The other side: the person''s number.';
 comment on column message.not_after is 'The text must not leave later than this.';
 comment on column message.attempt is 'Claims so far; a record made for an older claim changes nothing.';
 comment on column message.lease_until is 'After this a row still in sending is for reconcile, never for another POST.';
+comment on column message.reconcile_reads is 'Complete reads of the provider''s list that did not show the text.';
+comment on column message.reconcile_looks is 'All looks for the text; the pauses between them grow with it.';
 comment on column message.reason is 'Why it was skipped, rejected or is unknown.';
 comment on column message.price_micros is 'Millionths of the currency.';
 -- The pool''s lanes: rows whose sender is fixed, and rows that any sender of the pool may take.
@@ -516,6 +519,8 @@ create index message_person_open on message (org_id, address) where state in ('p
 create index message_conversation on message (conversation_id, id) where conversation_id is not null;
 create index message_campaign_page on message (campaign_id, id) where campaign_id is not null and direction = 'outbound';
 create index message_lease on message (lease_until) where state = 'sending';
+-- A text that its conversation should have sent: looked for by time, when the workflow is gone.
+create index message_stranded on message (due_at) where state = 'planned' and driver = 'conversation';
 create index message_reconcile on message (reconcile_at) where state = 'unknown';
 
 create table provider_event (
@@ -732,6 +737,10 @@ grant select, insert, update on all tables in schema public to gw_api;
 revoke insert, update on counter, counter_delta, deployment, provider_event, inbound_key, provider_key, quarantine, rate_card, conversation_route, permit_bucket from gw_api;
 grant insert, update on permit_bucket to gw_api;
 revoke update on audit_log, answer_event from gw_api;
+revoke insert, update on zone_set from gw_api;
+do $$ begin
+  if to_regclass('_prisma_migrations') is not null then revoke all on _prisma_migrations from gw_api, gw_engine; end if;
+end $$;
 grant delete on idempotency_key, blob_chunk to gw_api;
 grant usage on all sequences in schema public to gw_engine;
 grant execute on function ensure_partitions(date, int) to gw_engine;
