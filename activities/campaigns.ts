@@ -26,6 +26,7 @@ import { findStep, isQuestion, openingSends } from '../domain/script.ts';
 import { measure } from '../domain/segments.ts';
 import { parseTemplate, render, type Template } from '../domain/template.ts';
 import { openWindow } from '../domain/texting-hours.ts';
+import { describeCampaign } from './campaign-details.ts';
 import type { ActivityDeps } from './deps.ts';
 import { mergeValues, readScript } from './scripts.ts';
 
@@ -73,7 +74,7 @@ export function createCampaignActivities(deps: ActivityDeps) {
           return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
         const next = await stepCampaign(deps, campaign);
         if (next.done || next.waitMs > TICK_MS || performance.now() > end) {
-          return { ...next, details: await describe(deps, campaign, next.state) };
+          return { ...next, details: await describeCampaign(deps.database, campaign, next.state) };
         }
         await sleep(Math.max(next.waitMs, TICK_MS));
       }
@@ -325,22 +326,4 @@ function isOpen(cursor: Cursor, nowMs: number): boolean {
     cursor.opens_at.getTime() <= nowMs &&
     nowMs < cursor.closes_at.getTime() - LEAST_WINDOW_MS
   );
-}
-
-async function describe(
-  deps: ActivityDeps,
-  campaign: PlanningCampaign,
-  state: string,
-): Promise<string> {
-  const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaign.id);
-  const lines = counters
-    .toSorted((a, b) => a.kind.localeCompare(b.kind) || a.value.localeCompare(b.value))
-    .map((row) => `| ${row.kind} | ${row.value} | ${row.n} |`);
-  return [
-    `**${state}**, ${campaign.resolved_start_mode ?? campaign.start_mode}`,
-    '',
-    '| counter | value | n |',
-    '|---|---|---|',
-    ...lines,
-  ].join('\n');
 }

@@ -9,6 +9,7 @@ import {
   type Seat,
   type Watermark,
 } from '../db/claims.ts';
+import { errorKind } from '../db/client.ts';
 import type { BucketKind } from '../db/permits.ts';
 import {
   findPoolWork,
@@ -237,6 +238,21 @@ function bulkSeats({ work, permits }: Slice, lane: CampaignLane): Seat[] {
   return seats;
 }
 
+/** Never rejects: a row that could not be recorded stays `sending`, and reconcile takes it over when its lease ends. */
+async function postOne(
+  deps: ActivityDeps,
+  slice: Slice,
+  { message, plan, before }: { message: ClaimedMessage; plan: ClaimPlan; before: number },
+): Promise<void> {
+  try {
+    const outcome = await postClaimed(deps, slice.loaded, { message, postBefore: before });
+    // Nothing left: its permits go back.
+    if (outcome === 'not-started') spend(slice.permits, spentBy(message, plan), -message.segments);
+  } catch (error) {
+    deps.log.error({ messageId: message.id, error: errorKind(error) }, 'could not record a text');
+  }
+}
+
 /** Whose buckets a text spends. */
 interface Spent {
   readonly senderId: string;
@@ -274,16 +290,7 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
   }
   for (const message of rows) {
     spend(slice.permits, spentBy(message, plan), message.segments);
-    const posting = postClaimed(deps, slice.loaded, { message, postBefore: before })
-      .then((outcome) => {
-        // Nothing left: its permits go back.
-        if (outcome === 'not-started')
-          spend(slice.permits, spentBy(message, plan), -message.segments);
-      })
-      .catch((error: unknown) => {
-        // The row stays `sending` and reconcile takes it over when its lease ends.
-        deps.log.error({ messageId: message.id, error: String(error) }, 'could not record a text');
-      });
+    const posting = postOne(deps, slice, { message, plan, before });
     slice.inFlight.add(posting);
     void posting.finally(() => slice.inFlight.delete(posting));
   }
