@@ -2,6 +2,7 @@ import { type CampaignAction, nextState, statesAllowing } from '../domain/campai
 import type { Database, TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
 import { wakePools } from './wake.ts';
+import { countSkipped } from './counting.ts';
 
 export interface CampaignChange {
   readonly campaignId: string;
@@ -112,8 +113,7 @@ export async function skipPlanned(
        returning m.org_id, m.campaign_id),
      d as (
        insert into counter_delta (org_id, campaign_id, kind, value, n)
-       select org_id, campaign_id, k.kind, k.value, k.sign * count(*) from u,
-              (values ('state', 'planned', -1), ('state', 'skipped', 1), ('skip', $2, 1)) k(kind, value, sign) group by 1, 2, 3, 4, k.sign)
+       ${countSkipped('u', '$2')})
      select count(*)::int as n from u`,
     campaignId,
     reason,

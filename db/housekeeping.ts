@@ -1,5 +1,6 @@
 import type { Database } from './client.ts';
 import { wakePools } from './wake.ts';
+import { countSkipped } from './counting.ts';
 
 /**
  * A text that its conversation was to send two minutes ago has lost its workflow (Temporal's store
@@ -52,9 +53,7 @@ export async function expirePlanned(database: Database): Promise<number> {
        returning m.org_id, m.campaign_id),
      d as (
        insert into counter_delta (org_id, campaign_id, kind, value, n)
-       select u.org_id, u.campaign_id, v.kind, v.value, v.sign * count(*) from u,
-              (values ('state', 'planned', -1), ('state', 'skipped', 1), ('skip', 'window_closing', 1)) v(kind, value, sign)
-        where u.campaign_id is not null group by 1, 2, 3, 4, v.sign)
+       ${countSkipped('u', `'window_closing'`)})
      select 1 as done from u`,
   );
   return rows.length;

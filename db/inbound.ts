@@ -10,6 +10,7 @@ import { POST_WITHIN_MS } from './claims.ts';
 import type { Database } from './client.ts';
 import { causeId, newId } from './ids.ts';
 import { wakePools } from './wake.ts';
+import { countSkipped } from './counting.ts';
 
 /** A text from a person, as a webhook or the provider's list tells it. */
 export interface InboundArrival {
@@ -197,9 +198,7 @@ counted as (
   select s.org_id, t.campaign_id, 'optout', 'reply', count(*) from suppressed s join stops f on f.org_id = s.org_id and f.address = s.address
     join talk t on t.id = f.conversation_id where t.campaign_id is not null group by 1, 2
   union all
-  select s.org_id, s.campaign_id, v.kind, v.value, v.sign * count(*) from skipped s,
-         (values ('state', 'planned', -1), ('state', 'skipped', 1), ('skip', 'opted_out', 1)) v(kind, value, sign)
-   where s.campaign_id is not null group by 1, 2, 3, 4, v.sign)
+  ${countSkipped('skipped', `'opted_out'`)})
 select account_id, pid from fresh`;
 
 const SKIP_STRAGGLERS = `
@@ -212,9 +211,7 @@ u as (
   returning m.org_id, m.campaign_id),
 counted as (
   insert into counter_delta (org_id, campaign_id, kind, value, n)
-  select u.org_id, u.campaign_id, v.kind, v.value, v.sign * count(*) from u,
-         (values ('state', 'planned', -1), ('state', 'skipped', 1), ('skip', 'opted_out', 1)) v(kind, value, sign)
-   where u.campaign_id is not null group by 1, 2, 3, 4, v.sign)
+  ${countSkipped('u', `'opted_out'`)})
 select count(*)::int as n from u`;
 
 /**

@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { countRows } from './counting.ts';
 import { wakePools } from './wake.ts';
 
 /**
@@ -13,8 +14,10 @@ u as (
   returning m.org_id, m.campaign_id),
 d as (
   insert into counter_delta (org_id, campaign_id, kind, value, n)
-  select u.org_id, u.campaign_id, 'state', v.value, v.sign * count(*) from u, (values ('sending', -1), ('unknown', 1)) v(value, sign)
-   where u.campaign_id is not null group by 1, 2, 4, v.sign)
+  ${countRows('u', [
+    ['state', `'sending'`, -1],
+    ['state', `'unknown'`, 1],
+  ])})
 select count(*)::int as n from u`;
 
 export async function expireLeases(database: Database): Promise<number> {

@@ -1,5 +1,6 @@
 import type { Database } from './client.ts';
 import { newId } from './ids.ts';
+import { countSkipped } from './counting.ts';
 
 export interface NewSuppression {
   readonly orgId: string;
@@ -31,9 +32,7 @@ export async function suppress(
        returning m.org_id, m.campaign_id),
      d as (
        insert into counter_delta (org_id, campaign_id, kind, value, n)
-       select u.org_id, u.campaign_id, v.kind, v.value, v.sign * count(*) from u,
-              (values ('state', 'planned', -1), ('state', 'skipped', 1), ('skip', 'opted_out', 1)) v(kind, value, sign)
-        where u.campaign_id is not null group by 1, 2, 3, 4, v.sign),
+       ${countSkipped('u', `'opted_out'`)}),
      o as (
        insert into counter_delta (org_id, campaign_id, kind, value, n)
        select m.org_id, m.campaign_id, 'optout', $5, 1 from s join message m on m.id = $6::uuid where m.campaign_id is not null)

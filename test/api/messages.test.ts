@@ -81,6 +81,7 @@ async function text(columns: Record<string, unknown>): Promise<void> {
     delivery: 'none',
     attempt: 1,
     reconcile_reads: 0,
+    reconcile_looks: 0,
     due_at: new Date().toISOString(),
     not_after: new Date(Date.now() + 60_000).toISOString(),
     created_at: new Date().toISOString(),
