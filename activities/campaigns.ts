@@ -11,10 +11,9 @@ import {
   findPlanningCampaign,
   freezeAudience,
   listAudience,
-  listOpenCursors,
+  listCursors,
   markPlannedAll,
   planTexts,
-  setCursorWindows,
   type AudienceMember,
   type Cursor,
   type PlannedText,
@@ -25,8 +24,8 @@ import { PURPOSE_RULES } from '../domain/purpose.ts';
 import { findStep, isQuestion, openingSends } from '../domain/script.ts';
 import { measure } from '../domain/segments.ts';
 import { parseTemplate, render, type Template } from '../domain/template.ts';
-import { openWindow } from '../domain/texting-hours.ts';
 import { describeCampaign } from './campaign-details.ts';
+import { CLOSING_PAD_MS, isOpen, refreshWindows } from './campaign-windows.ts';
 import type { ActivityDeps } from './deps.ts';
 import { mergeValues, readScript } from './scripts.ts';
 
@@ -46,13 +45,6 @@ const TICK_MS = 500;
 /** How much of its pool's capacity a campaign keeps planned ahead, in seconds. */
 const AHEAD_S = { pool: 30, conversation: 2 } as const;
 const MAX_ROWS_A_PLAN = 1_000;
-/** Between the last text and the close of the hours, in milliseconds. */
-const CLOSING_PAD_MS = 60_000;
-/**
- * A window with less left than this is planned for no more: what is planned ahead must leave before the
- * claim begins to skip (pad and two minutes before the close).
- */
-const LEAST_WINDOW_MS = 300_000;
 const IDLE_WAIT_MS = 60_000;
 const CANCEL_WAIT_MS = 1_000;
 /** Beyond twice the provider's lag an unknown text no longer keeps its campaign open. */
@@ -110,6 +102,8 @@ async function stepCampaign(deps: ActivityDeps, campaign: PlanningCampaign): Pro
       return { state: campaign.state, done: open === 0, waitMs: open === 0 ? 0 : CANCEL_WAIT_MS };
     }
     case 'paused':
+      // What was planned before the pause moves on with the hours, so that resuming finds it in time.
+      await refreshWindows(deps, campaign, await listCursors(deps.database, campaign.id));
       return { state: campaign.state, done: false, waitMs: IDLE_WAIT_MS };
     default:
       return { state: campaign.state, done: true, waitMs: 0 };
@@ -144,11 +138,8 @@ async function begin(deps: ActivityDeps, campaign: PlanningCampaign): Promise<St
 
 async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
   const { database } = deps;
-  const cursors = await refreshWindows(
-    deps,
-    campaign,
-    await listOpenCursors(database, campaign.id),
-  );
+  const all = await refreshWindows(deps, campaign, await listCursors(database, campaign.id));
+  const cursors = all.filter((cursor) => cursor.next_seq <= cursor.size);
   if (cursors.length === 0) {
     if (campaign.planned_all_at === null) await markPlannedAll(database, campaign.id);
     return finishWhenQuiet(deps, campaign);
@@ -180,43 +171,6 @@ async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Ste
     done: false,
     waitMs: Math.max(0, Math.min(opening - now, 3_600_000)),
   };
-}
-
-/** Works out the texting hours anew for every zone set whose window is over or not known yet. */
-async function refreshWindows(
-  deps: ActivityDeps,
-  campaign: PlanningCampaign,
-  cursors: readonly Cursor[],
-): Promise<Cursor[]> {
-  const nowMs = Date.now();
-  const stale = cursors.filter(
-    (cursor) =>
-      !cursor.no_legal_hour &&
-      (cursor.closes_at === null || cursor.closes_at.getTime() - nowMs < LEAST_WINDOW_MS),
-  );
-  if (stale.length === 0) return [...cursors];
-  const hours = {
-    startMinute: campaign.hours_start_minute,
-    endMinute: campaign.hours_end_minute,
-    days: campaign.hours_days,
-    blackoutDates: campaign.hours_blackout.map((date) => date.toISOString().slice(0, 10)),
-  };
-  const windows = stale.map((cursor) => {
-    // A window that is about to close counts as over: look just behind it.
-    const from = Math.max(nowMs, (cursor.closes_at?.getTime() ?? 0) + 60_000);
-    const window = openWindow({
-      zones: cursor.zones,
-      hours,
-      nowMs: cursor.closes_at === null ? nowMs : from,
-    });
-    return {
-      zoneSetId: cursor.zone_set_id,
-      opensAt: window === null ? null : new Date(window.opensAtMs),
-      closesAt: window === null ? null : new Date(window.closesAtMs),
-    };
-  });
-  await setCursorWindows(deps.database, campaign.id, windows);
-  return listOpenCursors(deps.database, campaign.id);
 }
 
 async function planSlice(
@@ -317,13 +271,4 @@ async function countOpen(deps: ActivityDeps, campaignId: string): Promise<number
 /** Segments a second that this campaign can hope for. */
 function campaignRate(campaign: PlanningCampaign): number {
   return Math.min(campaign.segments_per_second ?? Number.POSITIVE_INFINITY, campaign.pool_rate);
-}
-
-function isOpen(cursor: Cursor, nowMs: number): boolean {
-  return (
-    cursor.opens_at !== null &&
-    cursor.closes_at !== null &&
-    cursor.opens_at.getTime() <= nowMs &&
-    nowMs < cursor.closes_at.getTime() - LEAST_WINDOW_MS
-  );
 }

@@ -82,7 +82,7 @@ function decide(view: TurnView, nowMs: number): Draft {
     draft.handledSeq = inbound.arrival_seq;
     if (script !== null) hear(view, draft, { script, inbound });
   }
-  if (script !== null) hearDelivery(view, draft, script);
+  if (script !== null && draft.state === 'automatic') hearDelivery(view, draft, script);
   if (draft.state === 'automatic' && isOver(view, draft, nowMs)) draft.state = 'closed';
   return draft;
 }
@@ -96,7 +96,7 @@ function openDraft(view: TurnView, script: Script | null): Draft {
   const waitsForFirst = first !== null && !isQuestion(first);
   return {
     state: view.state === 'closed' && view.inbound.length > 0 ? 'automatic' : view.state,
-    reason: view.needs_reply_reason,
+    reason: view.state === 'needs_reply' ? view.needs_reply_reason : null,
     step: opening === null ? view.step : opening.step,
     visits: opening === null ? view.visits : 1,
     handledSeq: view.handled_seq,
@@ -160,6 +160,8 @@ function hear(
 /** A step that waits for its delivery goes on when the report came. */
 function hearDelivery(view: TurnView, draft: Draft, script: Script): void {
   if (draft.waitsFor === null || draft.step === null) return;
+  // What this turn has put in its place is not delivered yet.
+  if (draft.waitsFor !== (view.waits_for_message_id ?? view.first_id)) return;
   if (view.waits_for_delivery !== 'delivered' && view.waits_for_delivery !== 'read') return;
   const next = afterDelivered({ script, step: draft.step });
   const cause = draft.waitsFor;

@@ -77,7 +77,8 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
     fillInboundGap: async (input: {
       readonly accountId: string;
     }): Promise<{ found: number; complete: boolean }> => {
-      const loaded = await deps.accounts.find(input.accountId);
+      // Not from the cache: the gap may have been noticed a moment ago.
+      const loaded = await deps.accounts.findFresh(input.accountId);
       if (loaded === null) return { found: 0, complete: true };
       const startedAt = new Date();
       const readings = await readNumbers(deps, loaded, startedAt);
@@ -187,7 +188,7 @@ async function readSent(
       .listSent(loaded.account, { to, page });
     listed.push(...read.items);
     page = read.nextPage;
-    const oldest = read.items.at(-1)?.createdAt.getTime() ?? 0;
+    const oldest = read.items.at(-1)?.createdAt.getTime() ?? Number.POSITIVE_INFINITY;
     if (page === null || oldest < since) return listed;
   }
   return null;

@@ -7,7 +7,6 @@ import {
   type ClaimedMessage,
   type ClaimResult,
   type Seat,
-  type Watermark,
 } from '../db/claims.ts';
 import { errorKind } from '../db/client.ts';
 import type { BucketKind } from '../db/permits.ts';
@@ -21,6 +20,7 @@ import {
   type PoolWork,
 } from '../db/pools.ts';
 import type { ActivityDeps } from './deps.ts';
+import { currentMark, launchIdRange, nextWatermark, type LaneMark } from './lane-marks.ts';
 import { createPermitBook, type PermitBook } from './permit-book.ts';
 import { leaseMs, postBefore, postClaimed } from './post.ts';
 
@@ -47,17 +47,6 @@ const IDLE_WAIT_MS = 250;
 /** While a sender's urgent texts are due, bulk gets this part of its permits. */
 const BULK_SHARE = 0.8;
 const MAX_ROWS_A_CLAIM = 200;
-/** Rows may appear below a watermark (a lock that was skipped, a retry): start over this often. */
-const WATERMARK_RESET_MS = 10_000;
-/** Below the largest row returned, but never nearer to now than this. */
-const WATERMARK_LAG_MS = 2_000;
-const NIL_ID = '00000000-0000-0000-0000-000000000000';
-
-interface LaneMark {
-  readonly fence: number;
-  readonly watermark: Watermark | null;
-  readonly resetAt: number;
-}
 
 interface Slice {
   readonly work: PoolWork;
@@ -90,7 +79,9 @@ export function createSendingActivities(deps: ActivityDeps) {
             const waitMs = await letPoolSleep(deps.database, input.poolId);
             return { asleep: waitMs === null, waitMs: Math.max(waitMs ?? 0, CLOSED_WAIT_MS) };
           }
-          isIdle = work.campaigns.length === 0 && !work.senders.some((sender) => sender.urgent);
+          isIdle =
+            work.senders.length === 0 ||
+            (work.campaigns.length === 0 && !work.senders.some((sender) => sender.urgent));
           if (isIdle) break;
           const claimed = await runCycle(deps, { work, loaded, permits, inFlight, marks });
           if (claimed === 0) await sleep(PACE_MS);
@@ -143,13 +134,16 @@ export function createSendingActivities(deps: ActivityDeps) {
           if (result !== null && result.skipped > 0) return 'skipped';
           return await queue(deps, message.id);
         }
-        spend(
-          permits,
-          { senderId: sender.id, accountId: message.account_id, campaignId: message.campaign_id },
-          claimed.segments,
-        );
+        const spent = {
+          senderId: sender.id,
+          accountId: message.account_id,
+          campaignId: message.campaign_id,
+        };
+        spend(permits, spent, claimed.segments);
         hasSocket = false;
         const outcome = await postClaimed(deps, loaded, { message: claimed, postBefore: before });
+        // Nothing left: its permits go back.
+        if (outcome === 'not-started') spend(permits, spent, -claimed.segments);
         return outcome === 'refused' ? 'rejected' : outcome === 'not-started' ? 'queued' : outcome;
       } finally {
         if (hasSocket) deps.sockets.release();
@@ -316,27 +310,6 @@ function spend(permits: PermitBook, ids: Spent, segments: number): void {
 
 async function queue(deps: ActivityDeps, messageId: string): Promise<SendMessageOutcome> {
   return (await handToPool(deps.database, messageId)) ? 'queued' : 'settled';
-}
-
-function currentMark(marks: Map<string, LaneMark>, lane: CampaignLane): LaneMark {
-  const known = marks.get(lane.id);
-  if (known !== undefined && known.fence === lane.fence && known.resetAt > performance.now())
-    return known;
-  if (marks.size > 10_000) marks.clear();
-  return { fence: lane.fence, watermark: null, resetAt: performance.now() + WATERMARK_RESET_MS };
-}
-
-function nextWatermark(last: ClaimResult['last']): Watermark | null {
-  if (last === null) return null;
-  const latest = Date.now() - WATERMARK_LAG_MS;
-  return last.dueAt.getTime() <= latest ? last : { dueAt: new Date(latest), id: NIL_ID };
-}
-
-/** All ids of a campaign begin with the milliseconds of its launch. */
-function launchIdRange(launchedAt: Date): { min: string; max: string } {
-  const hex = launchedAt.getTime().toString(16).padStart(12, '0');
-  const head = `${hex.slice(0, 8)}-${hex.slice(8)}`;
-  return { min: `${head}-0000-0000-000000000000`, max: `${head}-ffff-ffff-ffffffffffff` };
 }
 
 function spread(id: string, count: number): number {

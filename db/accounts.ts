@@ -53,6 +53,8 @@ export function createAccountLoader(database: Database, unseal: Unseal) {
   };
 
   return {
+    /** As `find`, but as the row stands now. */
+    findFresh: load,
     /** One account by our id; null when there is none. */
     find: (accountId: string): Promise<LoadedAccount | null> => {
       const known = cache.get(accountId);

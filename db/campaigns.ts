@@ -56,7 +56,7 @@ pulled as (
 ${wakePools(`select pool_id from changed where $2 in ('resume', 'cancel')`)},
 rung as (
   insert into outbox (kind, ref_id)
-  select kind, id from (select 'wake_campaign'::outbox_kind as kind, id from changed where $2 not in ('edit', 'check')
+  select kind, id from (select 'wake_campaign'::outbox_kind as kind, id from changed where $2 not in ('edit', 'check', 'start', 'finish')
                         union all select 'wake_pool', id from woken) o order by kind, id
   on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
 select (select count(*)::int from held) as found, c.state::text as state, c.fence

@@ -47,7 +47,7 @@ export async function expirePlanned(database: Database): Promise<number> {
   );
   const rows = await database.query(
     `with l as (
-       select id from message where state = 'planned' and not_after < now() order by id limit 2000 for update skip locked),
+       select id from message where state = 'planned' and not_after < now() order by not_after limit 2000 for update skip locked),
      u as (
        update message m set state = 'skipped', reason = 'window_closing', final_at = now() from l where m.id = l.id
        returning m.org_id, m.campaign_id),

@@ -78,6 +78,8 @@ interface Reply {
   readonly encoding: string;
   readonly segments: number;
   readonly priority: number;
+  /** What is said where the keyword could not be followed. */
+  readonly otherwise?: Reply;
 }
 
 /** Which replies answer a keyword, and what they say. CTIA: name the programme, say how to come back. */
@@ -171,18 +173,21 @@ lifted as (
      and s.created_at < f.received_at - case when f.timed then interval '0' else interval '${WEBHOOK_MAY_BE_LATE_S} s' end
      and not exists (select 1 from stops x where x.org_id = f.org_id and x.address = f.address)
   returning s.org_id, s.address),
+due as (
+  select f.*, case
+      when f.kind = 'stop' and not (f.id in (select id from stops) and exists (select 1 from suppressed s where s.org_id = f.org_id and s.address = f.address)) then null
+      when f.kind = 'start' and not exists (select 1 from lifted l where l.org_id = f.org_id and l.address = f.address)
+        -- A start too soon after a stop may be older than it: it changes nothing, but the person is told.
+        then case when exists (select 1 from suppression s where s.org_id = f.org_id and s.address = f.address and s.lifted_at is null) then f.reply->'otherwise' end
+      else f.reply end as answer
+    from fresh f where f.sender_id is not null),
 replies as (
   insert into message (id, org_id, direction, purpose, state, driver, priority, account_id, pool_id, sender_id, sender, address,
                        conversation_id, contact_id, body, encoding, segments, due_at, not_after)
-  select (f.reply->>'id')::uuid, f.org_id, 'outbound', (f.reply->>'purpose')::message_purpose, 'planned', 'pool', (f.reply->>'priority')::smallint,
-         f.account_id, f.pool_id, f.sender_id, f.sender, f.address, t.id, t.contact_id, f.reply->>'body',
-         (f.reply->>'encoding')::segment_encoding, (f.reply->>'segments')::smallint, now(), now() + ${STOP_CONFIRMATION_WITHIN_MS} * interval '1 ms'
-    from fresh f join talk t on t.id = f.conversation_id
-   where f.reply is not null and f.sender_id is not null and case f.kind
-      when 'stop' then exists (select 1 from suppressed s where s.org_id = f.org_id and s.address = f.address)
-                   and f.id in (select id from stops)
-      when 'start' then exists (select 1 from lifted l where l.org_id = f.org_id and l.address = f.address)
-      else true end
+  select (f.answer->>'id')::uuid, f.org_id, 'outbound', (f.answer->>'purpose')::message_purpose, 'planned', 'pool', (f.answer->>'priority')::smallint,
+         f.account_id, f.pool_id, f.sender_id, f.sender, f.address, t.id, t.contact_id, f.answer->>'body',
+         (f.answer->>'encoding')::segment_encoding, (f.answer->>'segments')::smallint, now(), now() + ${STOP_CONFIRMATION_WITHIN_MS} * interval '1 ms'
+    from due f join talk t on t.id = f.conversation_id where f.answer->>'id' is not null
   on conflict (id) do nothing returning pool_id),
 ${wakePools('select pool_id from replies')},
 rung as (
@@ -309,16 +314,19 @@ function confirmation(
 ): Reply | null {
   if (kind !== 'stop' && kind !== 'start' && kind !== 'help') return null;
   const { purpose, body: write } = CONFIRMATIONS[kind];
-  const body = write(arrival.orgName);
-  const { encoding, segments } = measure(body);
-  return {
+  const reply = toReply({
     id: causeId(atMs, 'confirmation', id, kind),
     purpose,
-    body,
-    encoding,
-    segments,
-    priority: PURPOSE_RULES[purpose].priority,
-  };
+    body: write(arrival.orgName),
+  });
+  if (kind !== 'start') return reply;
+  const body = `${arrival.orgName}: you are still opted out. Reply START again in two minutes to come back.`;
+  return { ...reply, otherwise: toReply({ id: reply.id, purpose: 'help', body }) };
+}
+
+function toReply({ id, purpose, body }: Pick<Reply, 'id' | 'purpose' | 'body'>): Reply {
+  const { encoding, segments } = measure(body);
+  return { id, purpose, body, encoding, segments, priority: PURPOSE_RULES[purpose].priority };
 }
 
 function replyKind(arrival: Pick<InboundArrival, 'body' | 'providerKeyword'>): string {

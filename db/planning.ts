@@ -107,18 +107,34 @@ export interface Cursor {
   readonly no_legal_hour: boolean;
 }
 
-/** The cursors that have people left, the first to close first. */
-export async function listOpenCursors(database: Database, campaignId: string): Promise<Cursor[]> {
+/** A campaign's cursors, the first to close first. */
+export async function listCursors(database: Database, campaignId: string): Promise<Cursor[]> {
   return database.query<Cursor>(
     `select u.zone_set_id, z.zones, u.next_seq, u.size, u.opens_at, u.closes_at, u.no_legal_hour
        from campaign_cursor u join zone_set z on z.id = u.zone_set_id
-      where u.campaign_id = $1::uuid and u.wave = 0 and u.next_seq <= u.size
+      where u.campaign_id = $1::uuid and u.wave = 0
       order by u.closes_at nulls last, u.zone_set_id limit 1000`,
     campaignId,
   );
 }
 
-/** Notes when the texting hours of zone sets open and close next; null: never. */
+/**
+ * Notes when the texting hours of zone sets open and close next; null: never. First texts that are still
+ * planned and were never tried move to the new hours: they would be skipped at the close of the old.
+ */
+const SET_WINDOWS = `
+with w as (select * from unnest($2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[]) w(zone_set_id, opens_at, closes_at, not_after)),
+noted as (
+  update campaign_cursor u set opens_at = w.opens_at, closes_at = w.closes_at, no_legal_hour = w.opens_at is null
+    from w where u.campaign_id = $1::uuid and u.wave = 0 and u.zone_set_id = w.zone_set_id returning 1),
+held as (
+  select m.id, greatest(w.opens_at, m.due_at) as due_at, w.not_after
+    from message m join campaign_contact k on k.id = m.conversation_id join w on w.zone_set_id = k.zone_set_id
+   where m.campaign_id = $1::uuid and m.state = 'planned' and m.purpose = 'campaign' and m.attempt = 0 and w.opens_at is not null
+   order by m.id for update of m),
+moved as (update message m set due_at = h.due_at, not_after = h.not_after from held h where m.id = h.id returning 1)
+select (select count(*)::int from moved) as moved, (select count(*)::int from noted) as noted`;
+
 export async function setCursorWindows(
   database: Database,
   campaignId: string,
@@ -126,17 +142,18 @@ export async function setCursorWindows(
     readonly zoneSetId: number;
     readonly opensAt: Date | null;
     readonly closesAt: Date | null;
+    /** The last moment at which a text may leave in these hours. */
+    readonly notAfter: Date | null;
   }[],
 ): Promise<void> {
   if (windows.length === 0) return;
   await database.query(
-    `update campaign_cursor u set opens_at = w.opens_at, closes_at = w.closes_at, no_legal_hour = w.opens_at is null
-       from unnest($2::int[], $3::timestamptz[], $4::timestamptz[]) w(zone_set_id, opens_at, closes_at)
-      where u.campaign_id = $1::uuid and u.wave = 0 and u.zone_set_id = w.zone_set_id returning 1 as done`,
+    SET_WINDOWS,
     campaignId,
     windows.map((window) => window.zoneSetId),
     windows.map((window) => window.opensAt),
     windows.map((window) => window.closesAt),
+    windows.map((window) => window.notAfter),
   );
 }
 

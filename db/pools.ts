@@ -57,9 +57,12 @@ export async function findPoolWork(database: Database, poolId: string): Promise<
   };
 }
 
-/** When the pool's next text is due; null when none waits, or when its account is stopped. */
+/**
+ * When the pool's next text is due; null when none is within a minute, or when its account is stopped. A
+ * pool need not stay awake for tomorrow's texts: maintenance rings it when they are overdue.
+ */
 const NEXT_DUE = `
-select min(due_at) filter (where exists (
+select min(due_at) filter (where due_at < now() + interval '60 s' and exists (
          select 1 from sender_pool p join provider_account a on a.id = p.account_id where p.id = $1::uuid and a.state = 'active')) as due_at
   from (
     select min(greatest(m.due_at, case when s.state = 'held' then s.held_until end)) as due_at from sender s, lateral (
@@ -86,7 +89,7 @@ woken as (update sender_pool set awake = true where id = $1::uuid and (select du
 select ${WAIT_MS} as wait_ms from next`;
 
 /**
- * Lets a pool fall asleep when no row is due now or later, and looks once more after that. Returns null
+ * Lets a pool fall asleep when no row is due within a minute, and looks once more after that. Returns null
  * when it fell asleep, else the milliseconds until its next row is due.
  */
 export async function letPoolSleep(database: Database, poolId: string): Promise<number | null> {

@@ -38,7 +38,10 @@ export interface UnknownText {
   readonly policy: 'at_most_once' | 'confirmed_absent' | 'at_least_once';
 }
 
-/** Unknown texts whose next look-up is due, one after another per person; postpones each at once. */
+/**
+ * Unknown texts whose next look-up is due; postpones each at once. After forty looks nobody looks any more:
+ * the row stays `unknown`, open to a late report.
+ */
 export async function takeUnknown(
   database: Database,
   take: { readonly limit: number; readonly backoffMs: number },
@@ -47,7 +50,7 @@ export async function takeUnknown(
     `with l as (
        select id from message where state = 'unknown' and reconcile_at <= now() order by reconcile_at limit $1::int for update skip locked)
      update message m set reconcile_looks = m.reconcile_looks + 1,
-            reconcile_at = now() + power(2, least(m.reconcile_looks, 7)) * $2::int * interval '1 ms'
+            reconcile_at = case when m.reconcile_looks < 40 then now() + power(2, least(m.reconcile_looks, 7)) * $2::int * interval '1 ms' end
        from l where m.id = l.id
      returning m.id, m.org_id, m.account_id, m.address, m.sender, m.body, m.claimed_at, m.lease_until, m.reconcile_reads,
        coalesce((select c.unknown_policy::text from campaign c where c.id = m.campaign_id), 'at_most_once') as policy`,

@@ -7,7 +7,7 @@ import {
   findPlanningCampaign,
   freezeAudience,
   listAudience,
-  listOpenCursors,
+  listCursors,
   markPlannedAll,
   planTexts,
 } from '../../db/planning.ts';
@@ -41,7 +41,7 @@ async function plan({ campaignId }: TestCampaign): Promise<void> {
   });
   await changeCampaign(engine, { campaignId, action: 'start', actor: 'engine' });
   const running = await findPlanningCampaign(engine, campaignId);
-  for (const cursor of await listOpenCursors(engine, campaignId)) {
+  for (const cursor of await listCursors(engine, campaignId)) {
     const slice = { campaignId, zoneSetId: cursor.zone_set_id, fromSeq: 1, toSeq: cursor.size };
     const people = await listAudience(engine, slice);
     await planTexts(engine, {

@@ -370,3 +370,20 @@ test('reports that waited for another statement’s row locks are applied to eve
     await database.close();
   }
 });
+
+test('a start that comes too soon after a stop to be trusted is answered, not followed', async () => {
+  const { address } = await textedPerson();
+  await storeInbound(ledger().database, [arrival(address, 'STOP')]);
+  await storeInbound(ledger().database, [
+    arrival(address, 'START', { receivedAt: new Date(Date.now() + 1_000), timed: false }),
+  ]);
+  expect(
+    await ledger().count(`suppression where address = $1 and lifted_at is null`, address),
+  ).toBe(1);
+  expect(
+    await ledger().count(
+      `message where address = $1 and purpose = 'help' and body like '%still opted out%'`,
+      address,
+    ),
+  ).toBe(1);
+});

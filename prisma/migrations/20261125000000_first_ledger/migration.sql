@@ -521,6 +521,7 @@ create index message_campaign_page on message (campaign_id, id) where campaign_i
 create index message_lease on message (lease_until) where state = 'sending';
 -- A text that its conversation should have sent: looked for by time, when the workflow is gone.
 create index message_stranded on message (due_at) where state = 'planned' and driver = 'conversation';
+create index message_expiry on message (not_after) where state = 'planned';
 create index message_reconcile on message (reconcile_at) where state = 'unknown';
 
 create table provider_event (

@@ -1,0 +1,36 @@
+import type { ClaimResult, Watermark } from '../db/claims.ts';
+import type { CampaignLane } from '../db/pools.ts';
+
+/** Rows may appear below a watermark (a lock that was skipped, a retry): start over this often. */
+const WATERMARK_RESET_MS = 10_000;
+/** Below the largest row returned, but never nearer to now than this. */
+const WATERMARK_LAG_MS = 2_000;
+const NIL_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Where a campaign's lane goes on, under one fence, until it is looked through from the start again. */
+export interface LaneMark {
+  readonly fence: number;
+  readonly watermark: Watermark | null;
+  readonly resetAt: number;
+}
+
+export function currentMark(marks: Map<string, LaneMark>, lane: CampaignLane): LaneMark {
+  const known = marks.get(lane.id);
+  if (known !== undefined && known.fence === lane.fence && known.resetAt > performance.now())
+    return known;
+  if (marks.size > 10_000) marks.clear();
+  return { fence: lane.fence, watermark: null, resetAt: performance.now() + WATERMARK_RESET_MS };
+}
+
+export function nextWatermark(last: ClaimResult['last']): Watermark | null {
+  if (last === null) return null;
+  const latest = Date.now() - WATERMARK_LAG_MS;
+  return last.dueAt.getTime() <= latest ? last : { dueAt: new Date(latest), id: NIL_ID };
+}
+
+/** All ids of a campaign begin with the milliseconds of its launch. */
+export function launchIdRange(launchedAt: Date): { min: string; max: string } {
+  const hex = launchedAt.getTime().toString(16).padStart(12, '0');
+  const head = `${hex.slice(0, 8)}-${hex.slice(8)}`;
+  return { min: `${head}-0000-0000-000000000000`, max: `${head}-ffff-ffff-ffffffffffff` };
+}
