@@ -14,6 +14,7 @@ import {
   listCursors,
   markPlannedAll,
   planTexts,
+  sumStartRates,
   type AudienceMember,
   type Cursor,
   type PlannedText,
@@ -120,8 +121,9 @@ async function begin(deps: ActivityDeps, campaign: PlanningCampaign): Promise<St
     const script = readScript(campaign.graph);
     const opening = findStep(script, script.start);
     const mustWait = opening !== null && !isQuestion(opening) && (opening.next ?? null) !== null;
-    const automatic =
-      mustWait || rate <= deps.settings.startsPerSecond ? 'first_text' : 'first_reply';
+    // The starts are shared by every campaign of the deployment.
+    const hasRoom = rate + (await sumStartRates(deps.database)) <= deps.settings.startsPerSecond;
+    const automatic = mustWait || hasRoom ? 'first_text' : 'first_reply';
     await freezeAudience(deps.database, {
       campaignId: campaign.id,
       launchedAt: campaign.launched_at,

@@ -41,7 +41,12 @@ select a.id, a.org_id, o.name as org_name, a.provider, a.account_sid, a.auth_tok
        a.state::text as state, a.gap_since, a.inbound_seen_at
   from provider_account a join org o on o.id = a.org_id`;
 
-export function createAccountLoader(database: Database, unseal: Unseal) {
+/** `defaultBaseUrl` stands in for accounts that name none; null: the provider's own address. */
+export function createAccountLoader(
+  database: Database,
+  unseal: Unseal,
+  defaultBaseUrl: string | null = null,
+) {
   const cache = new Map<
     string,
     { readonly until: number; readonly loaded: Promise<LoadedAccount | null> }
@@ -49,7 +54,8 @@ export function createAccountLoader(database: Database, unseal: Unseal) {
 
   const load = async (accountId: string): Promise<LoadedAccount | null> => {
     const [row] = await database.query<AccountRow>(`${ACCOUNT} where a.id = $1::uuid`, accountId);
-    return row === undefined ? null : openAccount(row, unseal);
+    if (row === undefined) return null;
+    return openAccount({ ...row, base_url: row.base_url ?? defaultBaseUrl }, unseal);
   };
 
   return {

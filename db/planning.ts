@@ -48,6 +48,17 @@ export async function findPlanningCampaign(
   return row ?? null;
 }
 
+/** Conversation workflows a second that running campaigns start with their first texts, over all pools. */
+export async function sumStartRates(database: Database): Promise<number> {
+  const [row] = await database.query<{ rate: number }>(
+    `select coalesce(sum(least(c.segments_per_second, (
+              select sum(s.segments_per_second)::float8 from sender s where s.pool_id = c.pool_id and s.state = 'active'))), 0)::float8 as rate
+       from campaign c join campaign_progress p on p.campaign_id = c.id
+      where c.state in ('running', 'paused') and p.resolved_start_mode = 'first_text' and p.planned_all_at is null`,
+  );
+  return row?.rate ?? 0;
+}
+
 /**
  * Freezes the audience, once: the list's reachable, unsuppressed people with their merge fields,
  * numbered from 1 within each zone set, and a cursor per zone set. One statement, so a crash leaves

@@ -83,7 +83,9 @@ const schema = z.object({
     .url({ protocol: /^https?$/ })
     .refine(isSafeBaseUrl, 'must be https, or http on loopback')
     .optional()
-    .describe('Another server that speaks Twilio’s API; loopback or https.'),
+    .describe(
+      'Another server that speaks Twilio’s API, for accounts that name none; loopback or https.',
+    ),
   MAX_CONCURRENT_SENDS: z.coerce
     .number()
     .int()

@@ -33,7 +33,11 @@ export function createRuntime(config: Config, process: string) {
     engine,
     secrets,
     providers,
-    accounts: createAccountLoader(engine, (sealed, keyId) => secrets.open(sealed, keyId)),
+    accounts: createAccountLoader(
+      engine,
+      (sealed, keyId) => secrets.open(sealed, keyId),
+      config.TWILIO_BASE_URL ?? null,
+    ),
     notifier: createNotifier(engine),
     metrics: createMetrics({ process, database: engine }),
     /** The same database for HTTP requests: as gw_api, one org at a time. */

@@ -233,3 +233,37 @@ test('texts that are still planned when their hours close move to the next hours
     { n: 1, moved: false, attempt: 1 },
   ]);
 });
+
+describe('a launched campaign that may choose how to begin', () => {
+  async function launched(): Promise<TestCampaign> {
+    const campaign = await ledger().addCampaign({ people: 0, state: 'launched' });
+    await ledger().database.query(
+      `with c as (update campaign set segments_per_second = 15 where id = $1::uuid)
+       update campaign_progress set frozen_at = null, resolved_start_mode = null where campaign_id = $1::uuid returning 1 as done`,
+      campaign.id,
+    );
+    return campaign;
+  }
+
+  async function modeOf(campaign: TestCampaign): Promise<string | undefined> {
+    const [row] = await ledger().database.query<{ mode: string }>(
+      'select resolved_start_mode::text as mode from campaign_progress where campaign_id = $1::uuid',
+      campaign.id,
+    );
+    return row?.mode;
+  }
+
+  test('starts a workflow with each first text while the deployment has room for that, else with the first reply', async () => {
+    const alone = await launched();
+    await run(alone);
+    expect(await modeOf(alone)).toBe('first_text');
+
+    await ledger().database.query(
+      'update campaign_progress set planned_all_at = null where campaign_id = $1::uuid returning 1 as done',
+      alone.id,
+    );
+    const second = await launched();
+    await run(second);
+    expect(await modeOf(second)).toBe('first_reply');
+  });
+});
