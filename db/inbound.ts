@@ -333,7 +333,12 @@ function replyKind(arrival: Pick<InboundArrival, 'body' | 'providerKeyword'>): s
   return arrival.providerKeyword ?? classifyReply(arrival.body).kind;
 }
 
-/** Postgres takes neither NUL nor lone surrogates; the raw bytes of such a text go to quarantine. */
+/** Whether Postgres takes the text as it is; of one that it does not, the raw request is kept as well. */
+export function isStorable(text: string): boolean {
+  return storable(text) === text;
+}
+
+/** Postgres takes neither NUL nor lone surrogates. */
 function storable(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\uFFFD');
 }

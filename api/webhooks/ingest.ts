@@ -1,6 +1,12 @@
 import { errorKind, type Database } from '../../db/client.ts';
 import { createGroupCommit } from '../../db/group-commit.ts';
-import { isStop, settleStop, storeInbound, type InboundArrival } from '../../db/inbound.ts';
+import {
+  isStop,
+  isStorable,
+  settleStop,
+  storeInbound,
+  type InboundArrival,
+} from '../../db/inbound.ts';
 import type { Notifier } from '../../db/notifier.ts';
 import {
   applyReportedErrors,
@@ -61,6 +67,11 @@ export function createIngest(deps: { readonly database: Database; readonly notif
 
   return {
     addInbound: async (arrival: Arrival<InboundArrival>): Promise<void> => {
+      const { parsed, raw } = arrival;
+      if (!isStorable(parsed.body)) {
+        const problem = 'stored with replacement characters';
+        await quarantine(database, { accountId: parsed.accountId, kind: 'inbound', raw, problem });
+      }
       await inbound.add(arrival);
       if (!isStop(arrival.parsed)) return;
       const waitMs = await settleStop(database, arrival.parsed);

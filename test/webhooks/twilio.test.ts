@@ -129,11 +129,16 @@ describe('a text that comes in', () => {
     ]);
   });
 
-  test('is stored with a NUL and a lone surrogate replaced', async () => {
+  test('is stored with a NUL replaced, and its raw request is kept', async () => {
     const address = '+13035550106';
     const fields = inboundFields({ From: address, Body: 'a\u0000b' });
     expect((await postWebhook(app, { path: inboundPath(), fields })).status).toBe(204);
     expect(await storedBodies(address)).toEqual(['a\uFFFDb']);
+    expect(await quarantined()).toContainEqual({
+      kind: 'inbound',
+      raw: encodeFields(fields),
+      problem: 'stored with replacement characters',
+    });
   });
 });
 
