@@ -1,13 +1,8 @@
 import { classifyReply } from '../domain/keywords.ts';
-import {
-  PURPOSES,
-  PURPOSE_RULES,
-  STOP_CONFIRMATION_WITHIN_MS,
-  type Purpose,
-} from '../domain/purpose.ts';
-import { measure } from '../domain/segments.ts';
+import { PURPOSES, PURPOSE_RULES, STOP_CONFIRMATION_WITHIN_MS } from '../domain/purpose.ts';
 import { POST_WITHIN_MS } from './claims.ts';
 import type { Database } from './client.ts';
+import { confirmation, type Reply } from './confirmations.ts';
 import { causeId, newId } from './ids.ts';
 import { wakePools } from './wake.ts';
 import { countSkipped } from './counting.ts';
@@ -70,34 +65,6 @@ interface InboundRow {
   readonly suppression_id: string;
   readonly reply: Reply | null;
 }
-
-interface Reply {
-  readonly id: string;
-  readonly purpose: Purpose;
-  readonly body: string;
-  readonly encoding: string;
-  readonly segments: number;
-  readonly priority: number;
-  /** What is said where the keyword could not be followed. */
-  readonly otherwise?: Reply;
-}
-
-/** Which replies answer a keyword, and what they say. CTIA: name the programme, say how to come back. */
-const CONFIRMATIONS = {
-  stop: {
-    purpose: 'stop_confirmation',
-    body: (org: string) => `${org}: you will get no more texts from us. Reply START to come back.`,
-  },
-  start: {
-    purpose: 'start_confirmation',
-    body: (org: string) =>
-      `${org}: welcome back, you will get our texts again. Reply STOP to opt out.`,
-  },
-  help: {
-    purpose: 'help',
-    body: (org: string) => `${org}: reply STOP to opt out. Msg & data rates may apply.`,
-  },
-} as const satisfies Record<string, { purpose: Purpose; body: (org: string) => string }>;
 
 const FIND_ROUTES = `
 select e.account_id, e.sender, e.address, r.conversation_id, cc.id is not null as campaign_contact, s.id as sender_id, s.pool_id
@@ -304,29 +271,9 @@ function toRow(arrival: InboundArrival, n: number, route: Route | undefined): In
     received_at: arrival.receivedAt.toISOString(),
     timed: arrival.timed,
     suppression_id: newId(),
-    reply: arrival.providerKeyword === null ? confirmation(arrival, { kind, id, atMs }) : null,
+    reply:
+      arrival.providerKeyword === null ? confirmation(arrival.orgName, { kind, id, atMs }) : null,
   };
-}
-
-function confirmation(
-  arrival: InboundArrival,
-  { kind, id, atMs }: { kind: string; id: string; atMs: number },
-): Reply | null {
-  if (kind !== 'stop' && kind !== 'start' && kind !== 'help') return null;
-  const { purpose, body: write } = CONFIRMATIONS[kind];
-  const reply = toReply({
-    id: causeId(atMs, 'confirmation', id, kind),
-    purpose,
-    body: write(arrival.orgName),
-  });
-  if (kind !== 'start') return reply;
-  const body = `${arrival.orgName}: you are still opted out. Reply START again in two minutes to come back.`;
-  return { ...reply, otherwise: toReply({ id: reply.id, purpose: 'help', body }) };
-}
-
-function toReply({ id, purpose, body }: Pick<Reply, 'id' | 'purpose' | 'body'>): Reply {
-  const { encoding, segments } = measure(body);
-  return { id, purpose, body, encoding, segments, priority: PURPOSE_RULES[purpose].priority };
 }
 
 function replyKind(arrival: Pick<InboundArrival, 'body' | 'providerKeyword'>): string {
