@@ -41,6 +41,13 @@ select a.id, a.org_id, o.name as org_name, a.provider, a.account_sid, a.auth_tok
        a.state::text as state, a.gap_since, a.inbound_seen_at
   from provider_account a join org o on o.id = a.org_id`;
 
+/**
+ * After an outage a stop may be waiting in the provider's list: five minutes at most. Until the first beat
+ * after it nobody has noticed the outage yet, so an old beat closes everything too.
+ */
+export const ACCOUNT_MAY_SEND = `a.state = 'active' and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes')
+       and (select beat_at from deployment where id = 1) > now() - interval '10 s'`;
+
 /** `defaultBaseUrl` stands in for accounts that name none; null: the provider's own address. */
 export function createAccountLoader(
   database: Database,

@@ -2,6 +2,7 @@ import type { CampaignState } from '../domain/campaign-state.ts';
 import type { TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
 import { pageBy, pageParameters, toPage, type Page, type PageRequest } from './page.ts';
+import { RING_AGAIN } from './wake.ts';
 
 export const START_MODES = ['auto', 'first_text', 'first_reply'] as const;
 export type StartMode = (typeof START_MODES)[number];
@@ -146,7 +147,7 @@ export async function closeReplies(
         where id = $1::uuid and state in ('launched', 'running', 'paused') returning id, org_id),
      rung as (
        insert into outbox (kind, ref_id) select 'wake_campaign', id from c
-       on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()),
+       ${RING_AGAIN}),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id)
        select $2::uuid, org_id, $3, 'campaign.close_replies', 'campaign', id from c)

@@ -1,8 +1,8 @@
 import { type CampaignAction, nextState, statesAllowing } from '../domain/campaign-state.ts';
 import type { Database, TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
-import { wakePools } from './wake.ts';
-import { countSkipped } from './counting.ts';
+import { RING_AGAIN, wakePools } from './wake.ts';
+import { skipRows } from './skipping.ts';
 
 export interface CampaignChange {
   readonly campaignId: string;
@@ -58,7 +58,7 @@ rung as (
   insert into outbox (kind, ref_id)
   select kind, id from (select 'wake_campaign'::outbox_kind as kind, id from changed where $2 not in ('edit', 'check', 'start', 'finish')
                         union all select 'wake_pool', id from woken) o order by kind, id
-  on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
+  ${RING_AGAIN})
 select (select count(*)::int from held) as found, c.state::text as state, c.fence
   from (select 1) one left join changed c on true`;
 
@@ -108,13 +108,8 @@ export async function skipPlanned(
     `with l as (
        select m.id from message m where m.campaign_id = $1::uuid and m.state = 'planned' and m.direction = 'outbound'
           and m.purpose in ('campaign', 'auto_reply') order by m.id limit 5000 for update of m),
-     u as (
-       update message m set state = 'skipped', reason = $2, final_at = now() from l where m.id = l.id
-       returning m.org_id, m.campaign_id),
-     d as (
-       insert into counter_delta (org_id, campaign_id, kind, value, n)
-       ${countSkipped('u', '$2')})
-     select count(*)::int as n from u`,
+     ${skipRows({ picked: 'l', reason: '$2' })}
+     select count(*)::int as n from skipped`,
     campaignId,
     reason,
   );

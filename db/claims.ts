@@ -1,5 +1,6 @@
-import { PURPOSES, PURPOSE_RULES, type PurposeRule } from '../domain/purpose.ts';
 import type { Database } from './client.ts';
+import { purposesWhere, SUPPRESSED_PURPOSES } from './purposes.ts';
+import { ACCOUNT_MAY_SEND } from './accounts.ts';
 
 /** A row that this process may POST, once, before its `postBefore`. */
 export interface ClaimedMessage {
@@ -65,12 +66,12 @@ with pick as materialized (${pick}),
 judged as (
   select p.*, case
       when s.found is not null then 'opted_out'
-      when c.state in ('finished', 'cancelled') and p.purpose in (${purposes((rule) => rule.campaign !== 'any')}) then 'cancelled'
-      when p.not_after < now() + case when p.purpose in (${purposes((rule) => rule.window === 'passes')}) then interval '0' else interval '${CLOSING_S} s' end then 'window_closing'
+      when c.state in ('finished', 'cancelled') and p.purpose in (${purposesWhere((rule) => rule.campaign !== 'any')}) then 'cancelled'
+      when p.not_after < now() + case when p.purpose in (${purposesWhere((rule) => rule.window === 'passes')}) then interval '0' else interval '${CLOSING_S} s' end then 'window_closing'
     end as reason,
     coalesce(
-      (p.purpose in (${purposes((rule) => rule.campaign === 'running')}) and c.state <> 'running')
-      or (p.purpose in (${purposes((rule) => rule.campaign === 'running-or-paused')}) and c.state not in ('running', 'paused')), false)
+      (p.purpose in (${purposesWhere((rule) => rule.campaign === 'running')}) and c.state <> 'running')
+      or (p.purpose in (${purposesWhere((rule) => rule.campaign === 'running-or-paused')}) and c.state not in ('running', 'paused')), false)
       as held
   from pick p
   left join campaign c on c.id = p.campaign_id
@@ -78,7 +79,7 @@ judged as (
     select 1 as found from suppression s
      where s.address = p.address and s.lifted_at is null and (s.org_id = p.org_id or s.org_id is null)
        and (s.programme is null or s.programme = p.programme)
-       and p.purpose in (${purposes((rule) => rule.suppression === 'checked')}) limit 1) s on true),
+       and p.purpose in (${SUPPRESSED_PURPOSES}) limit 1) s on true),
 ready as (
   select j.id, j.sender_id, sum(j.segments) over (order by j.priority, j.due_at, j.id) - j.segments as before
     from judged j where j.reason is null and not j.held),
@@ -118,13 +119,7 @@ select id, org_id, account_id, sender_id, sender, address, body, media, segments
 const PICKED =
   'm.id, m.org_id, m.account_id, m.sender_id, m.address, m.segments, m.not_after, m.due_at, m.priority, m.purpose::text as purpose, m.programme, m.campaign_id';
 
-/**
- * After an outage a stop may be waiting in the provider's list: five minutes at most. Until the first beat
- * after it nobody has noticed the outage yet, so an old beat closes everything too.
- */
-const ACCOUNT_OPEN = `exists (select 1 from provider_account a where a.id = m.account_id and a.state = 'active'
-       and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes'))
-     and (select beat_at from deployment where id = 1) > now() - interval '10 s'`;
+const ACCOUNT_OPEN = `exists (select 1 from provider_account a where a.id = m.account_id and ${ACCOUNT_MAY_SEND})`;
 
 /**
  * The fence is read without a lock: whoever pauses waits out the 500 ms. The range of ids prunes
@@ -226,10 +221,4 @@ function toResult(rows: readonly ClaimRow[]): ClaimResult {
     held: rows.filter((row) => row.state === 'planned').length,
     last: last === undefined ? null : { dueAt: last.due_at, id: last.id },
   };
-}
-
-function purposes(matches: (rule: PurposeRule) => boolean): string {
-  return PURPOSES.filter((purpose) => matches(PURPOSE_RULES[purpose]))
-    .map((purpose) => `'${purpose}'`)
-    .join(', ');
 }

@@ -7,12 +7,3 @@ export function countRows(source: string, counts: readonly Count[]): string {
   return `select u.org_id, u.campaign_id, v.kind, v.value, v.sign * count(*) from ${source} u, (values ${values}) v(kind, value, sign)
    where u.campaign_id is not null group by 1, 2, 3, 4, v.sign`;
 }
-
-/** Planned rows became skipped for one reason, given as an SQL expression. */
-export function countSkipped(source: string, reason: string): string {
-  return countRows(source, [
-    ['state', `'planned'`, -1],
-    ['state', `'skipped'`, 1],
-    ['skip', reason, 1],
-  ]);
-}

@@ -1,6 +1,6 @@
 import type { Database } from './client.ts';
-import { wakePools } from './wake.ts';
-import { countSkipped } from './counting.ts';
+import { RING_AGAIN, wakePools } from './wake.ts';
+import { skipRows } from './skipping.ts';
 
 /**
  * A text that its conversation was to send two minutes ago has lost its workflow (Temporal's store
@@ -15,7 +15,7 @@ export async function handOverStranded(database: Database): Promise<number> {
      ${wakePools('select pool_id from u')},
      o as (
        insert into outbox (kind, ref_id) select 'wake_pool', id from woken order by id
-       on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
+       ${RING_AGAIN})
      select 1 as done from u`,
   );
   return rows.length;
@@ -34,7 +34,7 @@ export async function ringOverduePools(database: Database): Promise<number> {
         order by p.id for update of p),
      u as (update sender_pool p set awake = true from late l where p.id = l.id)
      insert into outbox (kind, ref_id) select 'wake_pool', id from late
-     on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now() returning 1 as done`,
+     ${RING_AGAIN} returning 1 as done`,
   );
   return rows.length;
 }
@@ -48,13 +48,8 @@ export async function expirePlanned(database: Database): Promise<number> {
   const rows = await database.query(
     `with l as (
        select id from message where state = 'planned' and not_after < now() order by not_after limit 2000 for update skip locked),
-     u as (
-       update message m set state = 'skipped', reason = 'window_closing', final_at = now() from l where m.id = l.id
-       returning m.org_id, m.campaign_id),
-     d as (
-       insert into counter_delta (org_id, campaign_id, kind, value, n)
-       ${countSkipped('u', `'window_closing'`)})
-     select 1 as done from u`,
+     ${skipRows({ picked: 'l', reason: `'window_closing'` })}
+     select 1 as done from skipped`,
   );
   return rows.length;
 }

@@ -1,5 +1,6 @@
 import type { TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
+import { RING_AGAIN } from './wake.ts';
 
 export type ImportState = 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
 
@@ -53,7 +54,7 @@ export async function insertImport(
        on conflict (list_id, blob_sha256) do nothing returning id, org_id),
      rung as (
        insert into outbox (kind, ref_id) select 'start_import', id from i
-       on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()),
+       ${RING_AGAIN}),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id)
        select $7::uuid, org_id, $8, 'import.create', 'import', id from i)

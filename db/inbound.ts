@@ -1,11 +1,12 @@
 import { classifyReply } from '../domain/keywords.ts';
-import { PURPOSES, PURPOSE_RULES, STOP_CONFIRMATION_WITHIN_MS } from '../domain/purpose.ts';
+import { STOP_CONFIRMATION_WITHIN_MS } from '../domain/purpose.ts';
 import { POST_WITHIN_MS } from './claims.ts';
 import type { Database } from './client.ts';
 import { confirmation, type Reply } from './confirmations.ts';
 import { causeId, newId } from './ids.ts';
-import { wakePools } from './wake.ts';
-import { countSkipped } from './counting.ts';
+import { RING_AGAIN, wakePools } from './wake.ts';
+import { SUPPRESSED_PURPOSES } from './purposes.ts';
+import { skipRows } from './skipping.ts';
 
 /** A text from a person, as a webhook or the provider's list tells it. */
 export interface InboundArrival {
@@ -76,12 +77,6 @@ select e.account_id, e.sender, e.address, r.conversation_id, cc.id is not null a
 /** A provider repeats a webhook for 15 s and a fallback follows: a start that comes that late may be older than a stop. */
 const WEBHOOK_MAY_BE_LATE_S = 90;
 
-const SUPPRESSED_PURPOSES = PURPOSES.filter(
-  (purpose) => PURPOSE_RULES[purpose].suppression === 'checked',
-)
-  .map((purpose) => `'${purpose}'`)
-  .join(', ');
-
 /**
  * Stores a batch of inbound texts, whole or not at all: uniqueness first, then conversations (locked
  * in id order; each text gets the conversation's next number), texts, suppressions with the person's
@@ -131,9 +126,7 @@ suppressed as (
 doomed as (
   select m.id from message m join stops s on s.org_id = m.org_id and s.address = m.address
    where m.state = 'planned' and m.purpose in (${SUPPRESSED_PURPOSES}) order by m.id for update of m),
-skipped as (
-  update message m set state = 'skipped', reason = 'opted_out', final_at = now() from doomed d where m.id = d.id
-  returning m.org_id, m.campaign_id),
+${skipRows({ picked: 'doomed', reason: `'opted_out'` })},
 lifted as (
   update suppression s set lifted_at = now(), lifted_by = 'reply ' || f.id from fresh f
    where f.kind = 'start' and s.org_id = f.org_id and s.address = f.address and s.lifted_at is null
@@ -161,16 +154,14 @@ rung as (
   insert into outbox (kind, ref_id)
   select kind, id from (select 'ring_conversation'::outbox_kind as kind, id from talk where kind = 'campaign'
                         union all select 'wake_pool', id from woken) o order by kind, id
-  on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()),
+  ${RING_AGAIN}),
 counted as (
   insert into counter_delta (org_id, campaign_id, kind, value, n)
   select f.org_id, t.campaign_id, 'reply', f.kind, count(*) from fresh f join talk t on t.id = f.conversation_id
    where t.campaign_id is not null group by 1, 2, 4
   union all
   select s.org_id, t.campaign_id, 'optout', 'reply', count(*) from suppressed s join stops f on f.org_id = s.org_id and f.address = s.address
-    join talk t on t.id = f.conversation_id where t.campaign_id is not null group by 1, 2
-  union all
-  ${countSkipped('skipped', `'opted_out'`)})
+    join talk t on t.id = f.conversation_id where t.campaign_id is not null group by 1, 2)
 select account_id, pid from fresh`;
 
 const SKIP_STRAGGLERS = `
@@ -178,13 +169,8 @@ with l as (
   select id from message where org_id = $1::uuid and address = $2 and state = 'planned' and purpose in (${SUPPRESSED_PURPOSES})
      and exists (select 1 from suppression s where s.address = $2 and s.org_id = $1::uuid and s.lifted_at is null)
    order by id for update),
-u as (
-  update message m set state = 'skipped', reason = 'opted_out', final_at = now() from l where m.id = l.id
-  returning m.org_id, m.campaign_id),
-counted as (
-  insert into counter_delta (org_id, campaign_id, kind, value, n)
-  ${countSkipped('u', `'opted_out'`)})
-select count(*)::int as n from u`;
+${skipRows({ picked: 'l', reason: `'opted_out'` })}
+select count(*)::int as n from skipped`;
 
 /**
  * Stores inbound texts exactly once and answers after the commit. Whoever acknowledges a stop calls

@@ -1,5 +1,6 @@
 import type { TenantDatabase } from './client.ts';
 import { SUPPRESSION_VIEW, type SuppressionView } from './suppression-views.ts';
+import type { DeliveryStatus } from '../domain/delivery-status.ts';
 
 export const MESSAGE_STATES = [
   'planned',
@@ -12,19 +13,6 @@ export const MESSAGE_STATES = [
   'received',
 ] as const;
 export type MessageState = (typeof MESSAGE_STATES)[number];
-
-export const DELIVERY_STATUSES = [
-  'none',
-  'queued',
-  'sending',
-  'sent',
-  'undelivered',
-  'failed',
-  'canceled',
-  'delivered',
-  'read',
-] as const;
-export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 export interface MessageView {
   readonly id: string;

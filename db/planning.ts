@@ -1,5 +1,5 @@
 import type { Database } from './client.ts';
-import { wakePools } from './wake.ts';
+import { RING_AGAIN, wakePools } from './wake.ts';
 
 /** A campaign as the planner needs it. */
 export interface PlanningCampaign {
@@ -241,7 +241,7 @@ rung as (
   insert into outbox (kind, ref_id)
   select kind, id from (select 'ring_conversation'::outbox_kind as kind, id from talk
                         union all select 'wake_pool', id from woken) o order by kind, id
-  on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()),
+  ${RING_AGAIN}),
 counted as (
   insert into counter_delta (org_id, campaign_id, kind, value, n)
   select org_id, campaign_id, 'state', state::text, count(*) from planned group by 1, 2, 4

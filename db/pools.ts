@@ -1,5 +1,6 @@
 import type { Database } from './client.ts';
-import { wakePools } from './wake.ts';
+import { RING_AGAIN, wakePools } from './wake.ts';
+import { ACCOUNT_MAY_SEND } from './accounts.ts';
 
 export interface PoolSender {
   readonly id: string;
@@ -37,8 +38,7 @@ select p.account_id,
      from campaign c where c.pool_id = p.id and c.state = 'running'
       and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null and m.due_at <= now())), '[]') as campaigns
  from sender_pool p join provider_account a on a.id = p.account_id
-where p.id = $1::uuid and a.state = 'active' and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes')
-  and (select beat_at from deployment where id = 1) > now() - interval '10 s'`;
+where p.id = $1::uuid and ${ACCOUNT_MAY_SEND}`;
 
 interface WorkRow {
   readonly account_id: string;
@@ -107,7 +107,7 @@ export async function handToPool(database: Database, messageId: string): Promise
      ${wakePools('select pool_id from m')},
      o as (
        insert into outbox (kind, ref_id) select 'wake_pool', id from woken
-       on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
+       ${RING_AGAIN})
      select 1 as done from m`,
     messageId,
   );

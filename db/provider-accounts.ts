@@ -1,7 +1,7 @@
 import type { TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
 import { pageBy, pageParameters, toPage, type Page, type PageRequest } from './page.ts';
-import { wakePools } from './wake.ts';
+import { RING_AGAIN, wakePools } from './wake.ts';
 
 /** A provider account without its tokens. */
 export interface ProviderAccountView {
@@ -92,7 +92,7 @@ export async function setProviderTokens(
      ${wakePools('select s.id as pool_id from sender_pool s join a on a.id = s.account_id')},
      rung as (
        insert into outbox (kind, ref_id) select 'wake_pool', id from woken order by id
-       on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()),
+       ${RING_AGAIN}),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id)
        select $4::uuid, org_id, $5, 'provider_account.set_tokens', 'provider_account', id from a)

@@ -1,6 +1,6 @@
 import type { Database } from './client.ts';
 import { countRows } from './counting.ts';
-import { wakePools } from './wake.ts';
+import { RING_AGAIN, wakePools } from './wake.ts';
 
 /**
  * Takes over rows that are still `sending` after their lease: whoever claimed them can no longer
@@ -116,7 +116,7 @@ events as (
 ${wakePools('select pool_id from again')},
 rung as (
   insert into outbox (kind, ref_id) select 'wake_pool', id from woken
-  on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()),
+  ${RING_AGAIN}),
 counted as (
   insert into counter_delta (org_id, campaign_id, kind, value, n)
   select u.org_id, u.campaign_id, 'state', v.value, v.sign from u, (values ('unknown', -1), ('lost', 1)) v(value, sign)

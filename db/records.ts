@@ -1,7 +1,7 @@
 import type { Database } from './client.ts';
 import { idRange } from '../domain/derived-id.ts';
 import { newId } from './ids.ts';
-import { wakePools } from './wake.ts';
+import { RING_AGAIN, wakePools } from './wake.ts';
 
 /** What became of one claimed row. */
 export interface SendRecord {
@@ -73,7 +73,7 @@ counted as (
 ${wakePools(`select pool_id from recorded where state = 'planned'`)},
 rung as (
   insert into outbox (kind, ref_id) select 'wake_pool', id from woken order by id
-  on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now())
+  ${RING_AGAIN})
 select id, state::text as state from recorded`;
 
 export async function recordOutcomes(

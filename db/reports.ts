@@ -3,6 +3,7 @@ import { idRange } from '../domain/derived-id.ts';
 import { newId } from './ids.ts';
 import { markContacts } from './records.ts';
 import { suppressReported } from './suppressions.ts';
+import { RING_AGAIN } from './wake.ts';
 
 /** A delivery report, addressed by our own account and message. */
 export interface ReportArrival {
@@ -59,7 +60,7 @@ routed as (
 rung as (
   insert into outbox (kind, ref_id)
   select 'ring_conversation', c.id from conversation c join lifted l on c.waits_for_message_id = l.id order by c.id
-  on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()),
+  ${RING_AGAIN}),
 counted as (
   insert into counter_delta (org_id, campaign_id, kind, value, n)
   select org_id, campaign_id, kind, value, sum(n) from (

@@ -1,6 +1,7 @@
 import type { Database } from './client.ts';
 import { newId } from './ids.ts';
-import { countSkipped } from './counting.ts';
+import { SUPPRESSED_PURPOSES } from './purposes.ts';
+import { skipRows } from './skipping.ts';
 
 export interface NewSuppression {
   readonly orgId: string;
@@ -26,13 +27,8 @@ export async function suppress(
        values ($1::uuid, $2::uuid, 'org', $3, $4, $5, $6::uuid) on conflict do nothing returning id),
      l as (
        select id from message where org_id = $2::uuid and address = $3 and state = 'planned'
-          and purpose in ('auto_reply', 'human_reply', 'human_first', 'campaign', 'api') order by id for update),
-     u as (
-       update message m set state = 'skipped', reason = 'opted_out', final_at = now() from l where m.id = l.id
-       returning m.org_id, m.campaign_id),
-     d as (
-       insert into counter_delta (org_id, campaign_id, kind, value, n)
-       ${countSkipped('u', `'opted_out'`)}),
+          and purpose in (${SUPPRESSED_PURPOSES}) order by id for update),
+     ${skipRows({ picked: 'l', reason: `'opted_out'` })},
      o as (
        insert into counter_delta (org_id, campaign_id, kind, value, n)
        select m.org_id, m.campaign_id, 'optout', $5, 1 from s join message m on m.id = $6::uuid where m.campaign_id is not null)

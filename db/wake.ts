@@ -1,4 +1,11 @@
 /**
+ * Ends an insert of doorbells: a workflow that waits to be rung already is rung once, but for what happened
+ * now too, and at once.
+ */
+export const RING_AGAIN =
+  'on conflict (kind, ref_id) do update set seq = outbox.seq + 1, available_at = now()';
+
+/**
  * SQL that wakes sleeping pools: the CTEs `pools` and `woken`, for the pools in `source` (a query with
  * the column pool_id). Only pools in `woken` have to be rung.
  *

@@ -3,6 +3,7 @@
  * words: sids, statuses and error numbers are translated here.
  */
 import type { ErrorRule } from './error-rule.ts';
+import type { DeliveryStatus } from '../domain/delivery-status.ts';
 
 /** One account at a provider, with its secrets already decrypted. */
 export interface ProviderAccount {
@@ -52,20 +53,6 @@ export type SendOutcome =
   | { readonly kind: 'unknown'; readonly detail: string; readonly httpStatus: number | null }
   /** No byte was written: a definite no that says nothing about the text. */
   | { readonly kind: 'not-started'; readonly detail: string };
-
-/** Delivery as the carrier reports it, in rank order (see messaging docs: callbacks are unordered). */
-export const DELIVERY_STATUSES = [
-  'none',
-  'queued',
-  'sending',
-  'sent',
-  'undelivered',
-  'failed',
-  'canceled',
-  'delivered',
-  'read',
-] as const;
-export type DeliveryStatus = (typeof DELIVERY_STATUSES)[number];
 
 /** A delivery report, parsed. */
 export interface StatusReport {

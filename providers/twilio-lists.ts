@@ -1,7 +1,8 @@
 /** Reads pages of Twilio's message list, checked field by field: the SDK turns a missing date into "now". */
 import { z } from 'zod';
 import type { ExchangeOutcome } from './http-exchange.ts';
-import type { DeliveryStatus, InboundText, RemotePage, RemoteText } from './messaging-provider.ts';
+import type { DeliveryStatus } from '../domain/delivery-status.ts';
+import type { InboundText, RemotePage, RemoteText } from './messaging-provider.ts';
 import { DELIVERY_STATUS_BY_WORD } from './twilio-webhooks.ts';
 
 const messageSchema = z.object({

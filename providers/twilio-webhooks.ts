@@ -2,13 +2,13 @@
 import twilio from 'twilio';
 import { z } from 'zod';
 import type {
-  DeliveryStatus,
   InboundText,
   Parsed,
   ProviderAccount,
   StatusReport,
   WebhookRequest,
 } from './messaging-provider.ts';
+import type { DeliveryStatus } from '../domain/delivery-status.ts';
 
 /** Twilio's words for a text on its way out; the words for incoming texts are not among them. */
 export const DELIVERY_STATUS_BY_WORD: ReadonlyMap<string, DeliveryStatus> = new Map([

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { CONVERSATION_STATES } from '../../db/conversation-views.ts';
-import { DELIVERY_STATUSES, MESSAGE_STATES } from '../../db/message-views.ts';
+import { MESSAGE_STATES } from '../../db/message-views.ts';
+import { DELIVERY_STATUSES } from '../../domain/delivery-status.ts';
 import { PageQuery } from '../paging.ts';
 import { id, phone, text, time } from './common.ts';
 

@@ -1,108 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { createConversationActivities, type TurnResult } from '../../activities/conversations.ts';
-import { storeInbound } from '../../db/inbound.ts';
 import { storeReports } from '../../db/reports.ts';
-import type { Script } from '../../domain/script.ts';
-import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
-import { TEST_SCRIPT, withLedger } from '../support/ledger.ts';
+import { withLedger } from '../support/ledger.ts';
+import { startTalk } from '../support/talk.ts';
 
 const ledger = withLedger();
-let nextSid = 0;
-
-interface Talk {
-  readonly conversationId: string;
-  readonly messageId: string;
-  hear(body: string): Promise<void>;
-  turn(): Promise<TurnResult>;
-  /** Everything planned was sent and accepted. */
-  sent(): Promise<void>;
-  row(): Promise<Record<string, unknown>>;
-  answers(): Promise<string[]>;
-  replies(): Promise<string[]>;
-}
-
-/** A person whose first text was accepted; `hear` is their reply as a webhook brings it. */
-async function startTalk(script: Script = TEST_SCRIPT): Promise<Talk> {
-  const campaign = await ledger().addCampaign({ script });
-  const [person = { conversationId: '', messageId: '', address: '' }] = campaign.people;
-  const { conversationId, messageId, address } = person;
-  const [sender = { id: '', e164: '' }] = ledger().senders;
-  const { database } = ledger();
-  await database.query(
-    `update message set state = 'accepted', accepted_at = now(), provider_message_id = $2, sender = $3, sender_id = $4::uuid where id = $1::uuid returning 1 as done`,
-    messageId,
-    `SM${messageId.replaceAll('-', '')}`,
-    sender.e164,
-    sender.id,
-  );
-  await database.query(
-    `insert into conversation_route (account_id, sender, address, org_id, conversation_id, last_out_at)
-     values ($1::uuid, $2, $3, $4::uuid, $5::uuid, now()) returning 1 as done`,
-    ledger().accountId,
-    sender.e164,
-    address,
-    ledger().orgId,
-    conversationId,
-  );
-  const { takeTurn } = createConversationActivities(
-    createActivityDeps(ledger(), createScriptedProvider()),
-  );
-  return {
-    conversationId,
-    messageId,
-    hear: async (body) => {
-      nextSid += 1;
-      await storeInbound(database, [
-        {
-          accountId: ledger().accountId,
-          orgId: ledger().orgId,
-          orgName: 'Test Org',
-          providerMessageId: `SM${String(nextSid).padStart(32, '0')}`,
-          address,
-          sender: sender.e164,
-          body,
-          media: [],
-          providerKeyword: null,
-          receivedAt: new Date(),
-          timed: true,
-        },
-      ]);
-    },
-    turn: () => takeTurn({ conversationId }),
-    sent: async () => {
-      await database.query(
-        `update message set state = 'accepted', accepted_at = now(), provider_message_id = 'SM' || replace(id::text, '-', '')
-          where conversation_id = $1::uuid and direction = 'outbound' and state = 'planned' returning 1 as done`,
-        conversationId,
-      );
-    },
-    row: async () => {
-      const [row] = await database.query<Record<string, unknown>>(
-        `select state::text as state, step, needs_reply_reason, handled_seq, visits from conversation where id = $1::uuid`,
-        conversationId,
-      );
-      return row ?? {};
-    },
-    answers: async () => {
-      const rows = await database.query<{ answer: string }>(
-        `select step || '=' || answer as answer from answer_event where conversation_id = $1::uuid order by visit`,
-        conversationId,
-      );
-      return rows.map((row) => row.answer);
-    },
-    replies: async () => {
-      const rows = await database.query<{ step: string }>(
-        `select step from message where conversation_id = $1::uuid and purpose = 'auto_reply' order by created_at, id`,
-        conversationId,
-      );
-      return rows.map((row) => row.step);
-    },
-  };
-}
 
 describe('a turn', () => {
   test('records the answer and plans the next question', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('Yes!');
     const result = await talk.turn();
     expect(result.sendIds).toHaveLength(1);
@@ -118,7 +23,7 @@ describe('a turn', () => {
   });
 
   test('that is rung again, or by many at once, plans nothing twice', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('yes');
     const results = await Promise.all([talk.turn(), talk.turn(), talk.turn(), talk.turn()]);
     expect(new Set(results.flatMap((result) => result.sendIds)).size).toBe(1);
@@ -127,7 +32,7 @@ describe('a turn', () => {
   });
 
   test('takes the first of several texts as the answer, and hands over one that came before its question', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('yes');
     await talk.hear('yes!');
     await talk.turn();
@@ -140,7 +45,7 @@ describe('a turn', () => {
   });
 
   test('hands a reply to a finished campaign to a person', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await ledger().database.query(
       `update campaign set state = 'finished' where id = (select campaign_id from message where id = $1::uuid) returning 1 as done`,
       talk.messageId,
@@ -151,7 +56,7 @@ describe('a turn', () => {
   });
 
   test('visits a step twice and keeps both answers', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     for (const body of ['yes', 'again', 'no']) {
       await talk.hear(body);
       await talk.turn();
@@ -167,7 +72,7 @@ describe('a turn', () => {
   });
 
   test('hands an unclear reply to a person and stays silent', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('who is this?');
     expect(await talk.turn()).toMatchObject({ sendIds: [], state: 'needs_reply', done: true });
     expect(await talk.row()).toMatchObject({ needs_reply_reason: 'unclear', step: 'ask' });
@@ -176,7 +81,7 @@ describe('a turn', () => {
   });
 
   test('hands a possible stop to a person', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('please don’t stop the good work');
     await talk.turn();
     expect(await talk.row()).toMatchObject({
@@ -186,14 +91,14 @@ describe('a turn', () => {
   });
 
   test('ends the script at a stop', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('STOP');
     expect(await talk.turn()).toMatchObject({ sendIds: [], state: 'closed', done: true });
     expect(await talk.replies()).toEqual([]);
   });
 
   test('leaves the question standing after a help', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('HELP');
     await talk.turn();
     expect(await talk.row()).toMatchObject({ state: 'automatic', step: 'ask' });
@@ -203,7 +108,7 @@ describe('a turn', () => {
   });
 
   test('suppresses the person when the answer means "never"', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('never');
     await talk.turn();
     expect(await ledger().count(`suppression where source = 'script' and lifted_at is null`)).toBe(
@@ -212,7 +117,7 @@ describe('a turn', () => {
   });
 
   test('opens a closed conversation again', async () => {
-    const talk = await startTalk();
+    const talk = await startTalk(ledger());
     await talk.hear('no');
     await talk.turn();
     expect(await talk.row()).toMatchObject({ state: 'closed' });
@@ -223,7 +128,7 @@ describe('a turn', () => {
 });
 
 test('a step that waits for its delivery goes on when the report came, and a report rings it', async () => {
-  const talk = await startTalk({
+  const talk = await startTalk(ledger(), {
     start: 'ask',
     steps: {
       ask: {

@@ -3,13 +3,7 @@ import { createDatabase } from '../../db/client.ts';
 import { createTestDatabase } from './database.ts';
 import { createLedger, type Ledger } from './ledger-rows.ts';
 
-export {
-  TEST_KEY,
-  TEST_SCRIPT,
-  TEST_TOKEN,
-  type Ledger,
-  type TestCampaign,
-} from './ledger-rows.ts';
+export { TEST_KEY, TEST_TOKEN, type Ledger, type TestCampaign } from './ledger-rows.ts';
 
 /** Gives the tests of a file an org with an account, a pool of two senders, and campaigns at will. */
 export function withLedger(): () => Ledger {
