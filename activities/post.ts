@@ -30,11 +30,17 @@ export function leaseMs(deps: ActivityDeps): number {
 export async function postClaimed(
   deps: ActivityDeps,
   loaded: LoadedAccount,
-  claim: { readonly message: ClaimedMessage; readonly postBefore: number },
+  claim: {
+    readonly message: ClaimedMessage;
+    readonly postBefore: number;
+    /** The sender's rate: its texts start one after another. */
+    readonly segmentsPerSecond: number;
+  },
 ): Promise<SendOutcome['kind']> {
   const { message } = claim;
   let outcome: SendOutcome;
   try {
+    await untilTurn(deps, claim);
     outcome = await deps.providers.get(loaded.provider).send(
       loaded.account,
       {
@@ -59,6 +65,21 @@ export async function postClaimed(
   if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);
   await deps.recorder.add(toRecord(message, outcome));
   return outcome.kind;
+}
+
+/** Waits until the sender's pace lets this text start, or until it is too late anyway. */
+async function untilTurn(
+  deps: ActivityDeps,
+  claim: {
+    readonly message: ClaimedMessage;
+    readonly postBefore: number;
+    readonly segmentsPerSecond: number;
+  },
+): Promise<void> {
+  const { sender_id: id, segments } = claim.message;
+  const at = deps.pace.book({ id, segmentsPerSecond: claim.segmentsPerSecond }, segments);
+  const waitMs = Math.min(at, claim.postBefore) - performance.now();
+  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
 }
 
 /** Our account and message in the path: the first report finds the row and heals a lost answer. */

@@ -1,5 +1,6 @@
 import type { TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
+import { burstOf } from './permits.ts';
 import { pageBy, pageParameters, toPage, type Page, type PageRequest } from './page.ts';
 
 export interface SenderPoolView {
@@ -89,7 +90,7 @@ s as (
   returning *),
 buckets as (
   insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
-  select 'sender', id, segments_per_second, greatest(segments_per_second, 1), greatest(segments_per_second, 1)
+  select 'sender', id, segments_per_second, ${burstOf('segments_per_second')}, ${burstOf('segments_per_second')}
     from s order by id),
 audited as (
   insert into audit_log (id, org_id, actor, action, object_kind, object_id, detail)
