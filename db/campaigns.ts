@@ -42,6 +42,8 @@ changed as (
   returning c.id, c.org_id, c.pool_id, c.state, c.fence, h.state as was),
 begun as (
   insert into campaign_progress (campaign_id, org_id) select id, org_id from changed where $2 = 'launch' on conflict do nothing),
+unmarked as (
+  update campaign_progress p set brake_mark = null from changed c where $2 = 'resume' and p.campaign_id = c.id),
 capped as (
   insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
   select 'campaign', c.id, k.segments_per_second, ${burstOf('k.segments_per_second')}, ${burstOf('k.segments_per_second')}

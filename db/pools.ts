@@ -44,7 +44,7 @@ select p.account_id, p.org_id,
               'segments_per_second', s.segments_per_second::float8,
               'urgent', exists (select 1 from message m where m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool' and m.due_at <= now())) order by s.id)
      from sender s where s.pool_id = p.id and (s.state = 'active' or (s.state = 'held' and s.held_until < now())) and not ${CROWDED}), '[]') as senders,
-  coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'launched_at', c.launched_at, 'limited', c.segments_per_second is not null) order by c.id)
+  coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'launched_at', c.launched_at, 'limited', c.segments_per_second is not null or c.finish_by is not null) order by c.id)
      from campaign c where c.pool_id = p.id and c.state = 'running'
       and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null and m.due_at <= now())), '[]') as campaigns
  from sender_pool p join provider_account a on a.id = p.account_id
@@ -152,7 +152,7 @@ export async function findSendable(
             coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164, 'registration_id', s.registration_id,
                  'segments_per_second', s.segments_per_second::float8, 'urgent', true) order by s.id) from sender s
                where not ${CROWDED} and s.pool_id = m.pool_id and s.state = 'active' and (m.sender_id is null or s.id = m.sender_id)), '[]') as senders,
-            exists (select 1 from campaign c where c.id = m.campaign_id and c.segments_per_second is not null) as campaign_limited
+            exists (select 1 from campaign c where c.id = m.campaign_id and (c.segments_per_second is not null or c.finish_by is not null)) as campaign_limited
        from message m where m.id = $1::uuid`,
     messageId,
   );

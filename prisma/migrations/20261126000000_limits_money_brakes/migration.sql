@@ -38,7 +38,10 @@ comment on column campaign.brake_failures is 'The part of texts that fail, from 
 comment on column campaign.brake_opt_outs is 'Opt-outs per text, from which on the campaign pauses itself; null: never.';
 comment on column campaign.brake_violations is 'The part of texts that carriers refuse as unwanted or unregistered, from which on the campaign pauses itself; null: never.';
 alter table campaign_progress
-  add column brake_mark jsonb;
+  add column brake_mark jsonb,
+  add column projected_finish_at timestamptz(3);
+comment on column campaign_progress.projected_finish_at is 'When the last first text will leave as things stand, worked out every 20 s; null: nobody can say.';
+create index conversation_waits_for_person on conversation (campaign_id) where state = 'needs_reply';
 comment on column campaign_progress.brake_mark is 'The counters from which on the brakes look: of the launch, of the last calm look, or of the last resume.';
 
 alter table budget
