@@ -25,6 +25,7 @@ import { PURPOSE_RULES } from '../domain/purpose.ts';
 import { findStep, isQuestion, openingSends } from '../domain/script.ts';
 import { measure } from '../domain/segments.ts';
 import { parseTemplate, render, type Template } from '../domain/template.ts';
+import { faultPoint } from '../faults/points.ts';
 import { brake } from './campaign-brakes.ts';
 import { describeCampaign } from './campaign-details.ts';
 import { campaignRate, noteProjection, pace } from './campaign-pace.ts';
@@ -197,6 +198,7 @@ async function planSlice(
     toSeq,
   });
   const { step, template } = firstText(campaign);
+  faultPoint('plan.storing');
   const moved = await planTexts(deps.database, {
     campaignId: campaign.id,
     zoneSetId: cursor.zone_set_id,
@@ -211,6 +213,7 @@ async function planSlice(
       writeText(campaign, { person, step, template, noLegalHour: cursor.no_legal_hour }),
     ),
   });
+  faultPoint('plan.stored');
   return moved ? people.length : 0;
 }
 

@@ -6,6 +6,7 @@ import { changeCampaign } from '../db/campaigns.ts';
 import type { LoadedAccount } from '../db/accounts.ts';
 import type { ErrorRule } from '../providers/error-rule.ts';
 import type { SendOutcome } from '../providers/messaging-provider.ts';
+import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** What the carrier may keep a text for, at most (Twilio: 36,000 s), and at least (6 s is advised). */
@@ -15,6 +16,7 @@ const NOT_STARTED_AGAIN_MS = 250;
 
 /** The moment, on this process's monotonic clock, until which a claim made now may start its POST. */
 export function postBefore(): number {
+  faultPoint('send.claiming');
   return performance.now() + POST_WITHIN_MS;
 }
 
@@ -40,6 +42,7 @@ export async function postClaimed(
   const { message } = claim;
   let outcome: SendOutcome;
   try {
+    faultPoint('send.claimed');
     await untilTurn(deps, claim);
     outcome = await deps.providers.get(loaded.provider).send(
       loaded.account,
@@ -60,6 +63,7 @@ export async function postClaimed(
   } finally {
     deps.sockets.release();
   }
+  faultPoint('send.accepted');
   deps.onPost(outcome.kind);
   // First the rule, then the record: a crash between leaves the row to reconcile, not an opt-out unnoticed.
   if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);

@@ -278,9 +278,10 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
   let reserved = 0;
   while (reserved < wanted && deps.sockets.tryTake()) reserved += 1;
   if (reserved === 0) return 0;
-  const before = postBefore();
+  let before = 0;
   let rows: ClaimResult['claimed'] = [];
   try {
+    before = postBefore();
     const result = await plan.claim({ seats: plan.seats, limit: reserved, leaseMs: leaseMs(deps) });
     rows = result.claimed;
   } finally {
