@@ -123,7 +123,7 @@ async function recoverAccount(
   await takeTurns(deps);
   // The answers of those turns are planned now: what was sent is found among them.
   const second = await explain(deps, loaded, { texts: first.unexplained, lost });
-  const people = await keepBack(deps, loaded, second.unexplained, second.reportedIds);
+  const people = await keepBack(deps, loaded, second);
   return {
     inbound,
     adopted: first.adopted + second.adopted,
@@ -210,7 +210,7 @@ async function explain(
     });
     for (const [pid, id] of reported) reportedIds.set(pid, id);
     const rows = await matchListedTexts(deps.database, loaded.account.id, batch);
-    await adopt(deps, loaded, batch, rows);
+    await adopt(deps, loaded, { texts: batch, rows });
     const rest = batch.filter((text) => !rows.has(text.pid));
     const people = await findAudienceOf(deps.database, loaded.account.id, rest);
     const found = rest.flatMap((text) => toFirstText(text, people, reported.get(text.pid)));
@@ -224,8 +224,10 @@ async function explain(
 async function adopt(
   deps: ActivityDeps,
   loaded: LoadedAccount,
-  texts: readonly ListedText[],
-  rows: ReadonlyMap<string, string>,
+  {
+    texts,
+    rows,
+  }: { readonly texts: readonly ListedText[]; readonly rows: ReadonlyMap<string, string> },
 ): Promise<void> {
   const reports = texts.flatMap((text) => {
     const messageId = rows.get(text.pid);
@@ -289,8 +291,7 @@ async function takeTurns(deps: ActivityDeps): Promise<void> {
 async function keepBack(
   deps: ActivityDeps,
   loaded: LoadedAccount,
-  texts: readonly ListedText[],
-  reportedIds: ReadonlyMap<string, string>,
+  { unexplained: texts, reportedIds }: Explained,
 ): Promise<number> {
   const { account, orgId } = loaded;
   const rows = texts.map((text): SentRow => {
