@@ -25,7 +25,10 @@ import { PURPOSE_RULES } from '../domain/purpose.ts';
 import { findStep, isQuestion, openingSends } from '../domain/script.ts';
 import { measure } from '../domain/segments.ts';
 import { parseTemplate, render, type Template } from '../domain/template.ts';
+import { faultPoint } from '../faults/points.ts';
+import { brake } from './campaign-brakes.ts';
 import { describeCampaign } from './campaign-details.ts';
+import { campaignRate, noteProjection, pace } from './campaign-pace.ts';
 import { CLOSING_PAD_MS, isOpen, refreshWindows } from './campaign-windows.ts';
 import type { ActivityDeps } from './deps.ts';
 import { mergeValues, readScript } from './scripts.ts';
@@ -67,7 +70,9 @@ export function createCampaignActivities(deps: ActivityDeps) {
           return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
         const next = await stepCampaign(deps, campaign);
         if (next.done || next.waitMs > TICK_MS || performance.now() > end) {
-          return { ...next, details: await describeCampaign(deps.database, campaign, next.state) };
+          const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
+          if (next.state === 'running') await noteProjection(deps, campaign, counters);
+          return { ...next, details: describeCampaign(campaign, counters, next.state) };
         }
         await sleep(Math.max(next.waitMs, TICK_MS));
       }
@@ -94,8 +99,12 @@ async function stepCampaign(deps: ActivityDeps, campaign: PlanningCampaign): Pro
   switch (campaign.state) {
     case 'launched':
       return begin(deps, campaign);
-    case 'running':
-      return plan(deps, campaign);
+    case 'running': {
+      const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaign.id);
+      if (await brake(deps, campaign, counters))
+        return { state: 'paused', done: false, waitMs: IDLE_WAIT_MS };
+      return plan(deps, campaign, counters);
+    }
     case 'cancelled': {
       // A text on the wire may still come back as planned: over only when nothing can.
       await skipPlanned(deps.database, campaign.id, 'cancelled');
@@ -138,7 +147,11 @@ async function begin(deps: ActivityDeps, campaign: PlanningCampaign): Promise<St
   return { state: 'running', done: false, waitMs: 0 };
 }
 
-async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
+async function plan(
+  deps: ActivityDeps,
+  campaign: PlanningCampaign,
+  counters: readonly CounterRow[],
+): Promise<Step> {
   const { database } = deps;
   const all = await refreshWindows(deps, campaign, await listCursors(database, campaign.id));
   const cursors = all.filter((cursor) => cursor.next_seq <= cursor.size);
@@ -148,12 +161,9 @@ async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Ste
   }
   const now = Date.now();
   const driver = campaign.resolved_start_mode === 'first_text' ? 'conversation' : 'pool';
-  const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
+  const rate = await pace(deps, campaign, cursors);
   const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
-  let want = Math.min(
-    Math.ceil(campaignRate(campaign) * AHEAD_S[driver]) - planned,
-    MAX_ROWS_A_PLAN,
-  );
+  let want = Math.min(Math.ceil(rate * AHEAD_S[driver]) - planned, MAX_ROWS_A_PLAN);
   for (const cursor of cursors) {
     if (want <= 0) break;
     if (!cursor.no_legal_hour && !isOpen(cursor, now)) continue;
@@ -188,6 +198,7 @@ async function planSlice(
     toSeq,
   });
   const { step, template } = firstText(campaign);
+  faultPoint('plan.storing');
   const moved = await planTexts(deps.database, {
     campaignId: campaign.id,
     zoneSetId: cursor.zone_set_id,
@@ -202,6 +213,7 @@ async function planSlice(
       writeText(campaign, { person, step, template, noLegalHour: cursor.no_legal_hour }),
     ),
   });
+  faultPoint('plan.stored');
   return moved ? people.length : 0;
 }
 
@@ -268,9 +280,4 @@ async function countOpen(deps: ActivityDeps, campaignId: string): Promise<number
   return counters
     .filter((row) => row.kind === 'state' && (row.value === 'planned' || row.value === 'sending'))
     .reduce((sum, row) => sum + row.n, 0);
-}
-
-/** Segments a second that this campaign can hope for. */
-function campaignRate(campaign: PlanningCampaign): number {
-  return Math.min(campaign.segments_per_second ?? Number.POSITIVE_INFINITY, campaign.pool_rate);
 }

@@ -21,6 +21,7 @@ import {
 } from '../domain/script.ts';
 import { measure } from '../domain/segments.ts';
 import { parseTemplate, render } from '../domain/template.ts';
+import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
 import { mergeValues, readScript } from './scripts.ts';
 
@@ -216,7 +217,8 @@ function closesAtMs(view: TurnView): number {
 }
 
 async function write(deps: ActivityDeps, view: TurnView, draft: Draft): Promise<boolean> {
-  return writeTurn(
+  faultPoint('turn.storing');
+  const written = await writeTurn(
     deps.database,
     {
       conversationId: view.id,
@@ -234,6 +236,8 @@ async function write(deps: ActivityDeps, view: TurnView, draft: Draft): Promise<
     },
     { sender: view.sender, senderId: view.sender_id, lastAt: view.last_out_at },
   );
+  faultPoint('turn.stored');
+  return written;
 }
 
 /** An answer that means "stop": suppressed like a stop, before the turn is written. */

@@ -6,6 +6,7 @@ import type { AccountLoader } from '../db/accounts.ts';
 import type { Database } from '../db/client.ts';
 import type { MessagingProvider } from '../providers/messaging-provider.ts';
 import type { Recorder } from './recorder.ts';
+import type { SenderPace } from './sender-pace.ts';
 import type { Sockets } from './sockets.ts';
 
 export interface ActivityLog {
@@ -20,6 +21,7 @@ export interface ActivityDeps {
   readonly accounts: AccountLoader;
   readonly providers: { get(name: string): MessagingProvider };
   readonly sockets: Sockets;
+  readonly pace: SenderPace;
   readonly recorder: Recorder;
   readonly log: ActivityLog;
   /** Told of every POST's outcome, for metrics. */

@@ -12,6 +12,7 @@ import {
 import { mapColumns, type ColumnMapping } from '../domain/columns.ts';
 import { parsePhone } from '../domain/phone-number.ts';
 import { zonesForPhone } from '../domain/texting-hours.ts';
+import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
 
 export interface RunImportResult {
@@ -80,7 +81,9 @@ async function importRows(deps: ActivityDeps, row: ImportRow): Promise<'finished
   let chunk = emptyChunk(row.cursor_row, fromByte);
   const seen = new Map<string, number>();
   const flush = async (): Promise<boolean> => {
+    faultPoint('import.storing');
     await writeImportChunk(deps.database, { import: row, ...chunk });
+    faultPoint('import.stored');
     chunk = emptyChunk(chunk.toRow, chunk.toByte);
     seen.clear();
     return (await findImport(deps.database, row.id))?.cancel_requested ?? true;

@@ -24,6 +24,7 @@ import { errorKind } from '../db/client.ts';
 import { idTimeMs } from '../domain/derived-id.ts';
 import type { InboundText, RemotePage, RemoteText } from '../providers/messaging-provider.ts';
 import { twilioErrorRule } from '../providers/twilio-errors.ts';
+import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
 
 const UNKNOWN_A_ROUND = 100;
@@ -82,6 +83,7 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
       if (loaded === null) return { found: 0, complete: true };
       const startedAt = new Date();
       const readings = await readNumbers(deps, loaded, startedAt);
+      faultPoint('gap.stored');
       const complete = readings.every((reading) => reading.complete);
       if (complete) await closeGap(database, loaded.account.id, startedAt);
       else

@@ -6,6 +6,7 @@ import { changeCampaign } from '../db/campaigns.ts';
 import type { LoadedAccount } from '../db/accounts.ts';
 import type { ErrorRule } from '../providers/error-rule.ts';
 import type { SendOutcome } from '../providers/messaging-provider.ts';
+import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** What the carrier may keep a text for, at most (Twilio: 36,000 s), and at least (6 s is advised). */
@@ -15,6 +16,7 @@ const NOT_STARTED_AGAIN_MS = 250;
 
 /** The moment, on this process's monotonic clock, until which a claim made now may start its POST. */
 export function postBefore(): number {
+  faultPoint('send.claiming');
   return performance.now() + POST_WITHIN_MS;
 }
 
@@ -30,11 +32,18 @@ export function leaseMs(deps: ActivityDeps): number {
 export async function postClaimed(
   deps: ActivityDeps,
   loaded: LoadedAccount,
-  claim: { readonly message: ClaimedMessage; readonly postBefore: number },
+  claim: {
+    readonly message: ClaimedMessage;
+    readonly postBefore: number;
+    /** The sender's rate: its texts start one after another. */
+    readonly segmentsPerSecond: number;
+  },
 ): Promise<SendOutcome['kind']> {
   const { message } = claim;
   let outcome: SendOutcome;
   try {
+    faultPoint('send.claimed');
+    await untilTurn(deps, claim);
     outcome = await deps.providers.get(loaded.provider).send(
       loaded.account,
       {
@@ -54,11 +63,27 @@ export async function postClaimed(
   } finally {
     deps.sockets.release();
   }
+  faultPoint('send.accepted');
   deps.onPost(outcome.kind);
   // First the rule, then the record: a crash between leaves the row to reconcile, not an opt-out unnoticed.
   if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);
   await deps.recorder.add(toRecord(message, outcome));
   return outcome.kind;
+}
+
+/** Waits until the sender's pace lets this text start, or until it is too late anyway. */
+async function untilTurn(
+  deps: ActivityDeps,
+  claim: {
+    readonly message: ClaimedMessage;
+    readonly postBefore: number;
+    readonly segmentsPerSecond: number;
+  },
+): Promise<void> {
+  const { sender_id: id, segments } = claim.message;
+  const at = deps.pace.book({ id, segmentsPerSecond: claim.segmentsPerSecond }, segments);
+  const waitMs = Math.min(at, claim.postBefore) - performance.now();
+  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
 }
 
 /** Our account and message in the path: the first report finds the row and heals a lost answer. */

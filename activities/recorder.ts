@@ -1,5 +1,6 @@
 import { isDataError } from '../db/client.ts';
 import type { Database } from '../db/client.ts';
+import { faultPoint } from '../faults/points.ts';
 import { recordOutcomes, type SendRecord } from '../db/records.ts';
 
 /** How long the first outcome of a batch waits for its neighbours, in milliseconds; nothing waits on it. */
@@ -59,6 +60,7 @@ async function writeBatch(database: Database, batch: readonly Waiting[], tries =
       database,
       batch.map(({ record }) => record),
     );
+    faultPoint('send.recorded');
     for (const { resolve } of batch) resolve();
   } catch (error) {
     const isBad = isDataError(error);

@@ -1,5 +1,6 @@
 import { cancellationSignal, sleep } from '@temporalio/activity';
 import type { LoadedAccount } from '../db/accounts.ts';
+import { changeCampaign } from '../db/campaigns.ts';
 import {
   claimCampaignLane,
   claimOne,
@@ -9,7 +10,6 @@ import {
   type Seat,
 } from '../db/claims.ts';
 import { errorKind } from '../db/client.ts';
-import type { BucketKind } from '../db/permits.ts';
 import {
   findPoolWork,
   findSendable,
@@ -19,6 +19,7 @@ import {
   type PoolSender,
   type PoolWork,
 } from '../db/pools.ts';
+import { allotSeats, senderBuckets, sharedBuckets, spendOn, type Bucket } from './buckets.ts';
 import type { ActivityDeps } from './deps.ts';
 import { currentMark, launchIdRange, nextWatermark, type LaneMark } from './lane-marks.ts';
 import { createPermitBook, type PermitBook } from './permit-book.ts';
@@ -114,36 +115,33 @@ export function createSendingActivities(deps: ActivityDeps) {
       // Until the POST has it, the socket is ours to give back, whatever fails.
       let hasSocket = true;
       try {
-        await permits.take([
-          { kind: 'sender', refId: sender.id, want: message.segments },
-          { kind: 'account', refId: message.account_id, want: message.segments },
-          ...(message.campaign_limited && message.campaign_id !== null
-            ? [{ kind: 'campaign' as const, refId: message.campaign_id, want: message.segments }]
-            : []),
-        ]);
+        const limited = message.campaign_limited ? message.campaign_id : null;
+        const buckets = [...senderBuckets(sender), ...sharedBuckets(message, limited)];
+        await permits.take(buckets.map((bucket) => ({ ...bucket, want: message.segments })));
         const before = postBefore();
-        const result = permits.anyEmpty()
-          ? null
-          : await claimOne(deps.database, {
-              messageId: message.id,
-              seat: { senderId: sender.id, sender: sender.e164, segments: message.segments },
-              leaseMs: leaseMs(deps),
-            });
+        const isBooked = deps.pace.room(sender.id, sender.segments_per_second) < 1;
+        const result =
+          isBooked || permits.anyEmpty()
+            ? null
+            : await claimOne(deps.database, {
+                messageId: message.id,
+                seat: { senderId: sender.id, sender: sender.e164, segments: message.segments },
+                leaseMs: leaseMs(deps),
+              });
         const [claimed] = result?.claimed ?? [];
         if (claimed === undefined) {
           if (result !== null && result.skipped > 0) return 'skipped';
           return await queue(deps, message.id);
         }
-        const spent = {
-          senderId: sender.id,
-          accountId: message.account_id,
-          campaignId: message.campaign_id,
-        };
-        spend(permits, spent, claimed.segments);
+        spendOn(permits, buckets, claimed.segments);
         hasSocket = false;
-        const outcome = await postClaimed(deps, loaded, { message: claimed, postBefore: before });
+        const outcome = await postClaimed(deps, loaded, {
+          message: claimed,
+          postBefore: before,
+          segmentsPerSecond: sender.segments_per_second,
+        });
         // Nothing left: its permits go back.
-        if (outcome === 'not-started') spend(permits, spent, -claimed.segments);
+        if (outcome === 'not-started') spendOn(permits, buckets, -claimed.segments);
         return outcome === 'refused' ? 'rejected' : outcome === 'not-started' ? 'queued' : outcome;
       } finally {
         if (hasSocket) deps.sockets.release();
@@ -162,8 +160,9 @@ async function runCycle(deps: ActivityDeps, slice: Slice): Promise<number> {
   const total = each * work.senders.length;
   const limited = work.campaigns.filter((lane) => lane.limited);
   await permits.take([
-    { kind: 'account', refId: work.account_id, want: total },
+    ...sharedBuckets(work, null).map((bucket) => ({ ...bucket, want: total })),
     ...limited.map((lane) => ({ kind: 'campaign' as const, refId: lane.id, want: total })),
+    ...registrationsOf(work).map((bucket) => ({ ...bucket, want: total })),
     ...work.senders.map((sender) => ({ kind: 'sender' as const, refId: sender.id, want: each })),
   ]);
   let claimed = 0;
@@ -178,14 +177,14 @@ async function runCycle(deps: ActivityDeps, slice: Slice): Promise<number> {
 }
 
 async function sendUrgent(deps: ActivityDeps, slice: Slice, sender: PoolSender): Promise<number> {
-  const segments = Math.min(
-    slice.permits.left('sender', sender.id),
-    slice.permits.left('account', slice.work.account_id),
-  );
+  const shared = sharedBuckets(slice.work, null);
   return claimAndPost(deps, slice, {
-    seats: segments > 0 ? [{ senderId: sender.id, sender: sender.e164, segments }] : [],
+    seats: allotSeats({ permits: slice.permits, pace: deps.pace }, [sender], {
+      shared,
+      share: () => 1,
+    }),
     share: 1,
-    campaignId: null,
+    shared,
     claim: (claim) => claimSenderLane(deps.database, { ...claim, senderId: sender.id }),
   });
 }
@@ -197,10 +196,14 @@ async function sendLane(
 ): Promise<number> {
   const mark = currentMark(slice.marks, lane);
   let last: ClaimResult['last'] = null;
+  const shared = sharedBuckets(slice.work, lane.limited ? lane.id : null);
   const claimed = await claimAndPost(deps, slice, {
-    seats: bulkSeats(slice, lane),
+    seats: allotSeats({ permits: slice.permits, pace: deps.pace }, slice.work.senders, {
+      shared,
+      share: (sender) => (sender.urgent ? BULK_SHARE : 1),
+    }),
     share,
-    campaignId: lane.limited ? lane.id : null,
+    shared,
     claim: async (claim) => {
       const result = await claimCampaignLane(deps.database, {
         ...claim,
@@ -210,6 +213,7 @@ async function sendLane(
         idRange: launchIdRange(lane.launched_at),
       });
       last = result.last;
+      if (result.overBudget) await pauseForMoney(deps, lane.id);
       return result;
     },
   });
@@ -217,48 +221,48 @@ async function sendLane(
   return claimed;
 }
 
-/** Permits that bulk may use now: a part where urgent texts wait, within the account's and the campaign's. */
-function bulkSeats({ work, permits }: Slice, lane: CampaignLane): Seat[] {
-  let left = permits.left('account', work.account_id);
-  if (lane.limited) left = Math.min(left, permits.left('campaign', lane.id));
-  const seats: Seat[] = [];
-  for (const sender of work.senders) {
-    const own = permits.left('sender', sender.id);
-    const segments = Math.min(left, sender.urgent ? Math.floor(own * BULK_SHARE) : own);
-    if (segments < 1) continue;
-    seats.push({ senderId: sender.id, sender: sender.e164, segments });
-    left -= segments;
-  }
-  return seats;
+/** The carrier registrations of a pool's senders, each once. */
+function registrationsOf(work: PoolWork): Bucket[] {
+  const all = work.senders.flatMap((sender) => senderBuckets(sender).slice(1));
+  return [...new Map(all.map((bucket) => [`${bucket.kind}/${bucket.refId}`, bucket])).values()];
+}
+
+/** The people who are still to be texted wait for a decision: more money, or the end of the campaign. */
+async function pauseForMoney(deps: ActivityDeps, campaignId: string): Promise<void> {
+  await changeCampaign(deps.database, {
+    campaignId,
+    action: 'pause',
+    actor: 'engine',
+    reason: "The org's budget does not cover the next text. Raise it, then resume the campaign.",
+  });
+  deps.log.warn({ campaignId }, 'a campaign was paused: the budget of its org is used up');
 }
 
 /** Never rejects: a row that could not be recorded stays `sending`, and reconcile takes it over when its lease ends. */
 async function postOne(
   deps: ActivityDeps,
   slice: Slice,
-  { message, plan, before }: { message: ClaimedMessage; plan: ClaimPlan; before: number },
+  { message, buckets, before }: { message: ClaimedMessage; buckets: Bucket[]; before: number },
 ): Promise<void> {
   try {
-    const outcome = await postClaimed(deps, slice.loaded, { message, postBefore: before });
+    const outcome = await postClaimed(deps, slice.loaded, {
+      message,
+      postBefore: before,
+      segmentsPerSecond: senderOf(slice.work, message)?.segments_per_second ?? 1,
+    });
     // Nothing left: its permits go back.
-    if (outcome === 'not-started') spend(slice.permits, spentBy(message, plan), -message.segments);
+    if (outcome === 'not-started') spendOn(slice.permits, buckets, -message.segments);
   } catch (error) {
     deps.log.error({ messageId: message.id, error: errorKind(error) }, 'could not record a text');
   }
-}
-
-/** Whose buckets a text spends. */
-interface Spent {
-  readonly senderId: string;
-  readonly accountId: string;
-  readonly campaignId: string | null;
 }
 
 interface ClaimPlan {
   readonly seats: readonly Seat[];
   /** The part of the free sockets that this claim may use. */
   readonly share: number;
-  readonly campaignId: string | null;
+  /** The buckets that its texts spend beside their sender's. */
+  readonly shared: readonly Bucket[];
   readonly claim: (claim: {
     seats: readonly Seat[];
     limit: number;
@@ -274,38 +278,28 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
   let reserved = 0;
   while (reserved < wanted && deps.sockets.tryTake()) reserved += 1;
   if (reserved === 0) return 0;
-  const before = postBefore();
+  let before = 0;
   let rows: ClaimResult['claimed'] = [];
   try {
+    before = postBefore();
     const result = await plan.claim({ seats: plan.seats, limit: reserved, leaseMs: leaseMs(deps) });
     rows = result.claimed;
   } finally {
     for (let unused = rows.length; unused < reserved; unused += 1) deps.sockets.release();
   }
   for (const message of rows) {
-    spend(slice.permits, spentBy(message, plan), message.segments);
-    const posting = postOne(deps, slice, { message, plan, before });
+    const sender = senderOf(slice.work, message);
+    const buckets = [...(sender === undefined ? [] : senderBuckets(sender)), ...plan.shared];
+    spendOn(slice.permits, buckets, message.segments);
+    const posting = postOne(deps, slice, { message, buckets, before });
     slice.inFlight.add(posting);
     void posting.finally(() => slice.inFlight.delete(posting));
   }
   return rows.length;
 }
 
-function spentBy(message: ClaimedMessage, plan: ClaimPlan): Spent {
-  return {
-    senderId: message.sender_id,
-    accountId: message.account_id,
-    campaignId: plan.campaignId,
-  };
-}
-
-function spend(permits: PermitBook, ids: Spent, segments: number): void {
-  const used: [BucketKind, string][] = [
-    ['sender', ids.senderId],
-    ['account', ids.accountId],
-  ];
-  if (ids.campaignId !== null) used.push(['campaign', ids.campaignId]);
-  for (const [kind, refId] of used) permits.spend(kind, refId, segments);
+function senderOf(work: PoolWork, message: ClaimedMessage): PoolSender | undefined {
+  return work.senders.find((sender) => sender.id === message.sender_id);
 }
 
 async function queue(deps: ActivityDeps, messageId: string): Promise<SendMessageOutcome> {

@@ -29,6 +29,7 @@ const COMMANDS = {
   start: (args) => runOurs('cli/start.ts', args),
   test: runTests,
   check: runChecks,
+  chaos: (args) => runOurs('test/chaos/main.ts', args),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

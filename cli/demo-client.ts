@@ -122,12 +122,15 @@ const TIMEOUT_MS = 60_000;
 export function createApiClient({
   baseUrl,
   apiKey,
+  request = fetch,
 }: {
   readonly baseUrl: string;
   readonly apiKey: string;
+  /** What carries the requests, for a client that keeps a journal of them. */
+  readonly request?: typeof fetch;
 }) {
   async function call(method: string, path: string, init: RequestInit = {}): Promise<Response> {
-    const response = await fetch(`${baseUrl}${path}`, {
+    const response = await request(`${baseUrl}${path}`, {
       method,
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...init,

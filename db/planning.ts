@@ -27,6 +27,13 @@ export interface PlanningCampaign {
   readonly replies_closed_at: Date | null;
   readonly frozen_at: Date | null;
   readonly planned_all_at: Date | null;
+  readonly finish_by: Date | null;
+  readonly max_open_replies: number | null;
+  readonly brake_min_texts: number;
+  readonly brake_failures: number | null;
+  readonly brake_opt_outs: number | null;
+  readonly brake_violations: number | null;
+  readonly brake_mark: unknown;
 }
 
 export async function findPlanningCampaign(
@@ -39,7 +46,8 @@ export async function findPlanningCampaign(
             p.resolved_start_mode::text as resolved_start_mode, c.hours_start_minute, c.hours_end_minute, c.hours_days,
             c.hours_blackout, c.segments_per_second,
             coalesce((select sum(s.segments_per_second)::float8 from sender s where s.pool_id = c.pool_id and s.state = 'active'), 0) as pool_rate,
-            c.reply_window_s, c.starts_at, c.launched_at, c.replies_closed_at, p.frozen_at, p.planned_all_at
+            c.reply_window_s, c.starts_at, c.launched_at, c.replies_closed_at, p.frozen_at, p.planned_all_at, c.finish_by,
+            c.max_open_replies, c.brake_min_texts, c.brake_failures, c.brake_opt_outs, c.brake_violations, p.brake_mark
        from campaign c join script_version v on v.id = c.script_version_id
        join campaign_progress p on p.campaign_id = c.id
       where c.id = $1::uuid and c.launched_at is not null`,

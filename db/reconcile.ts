@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { settleBudget } from './budgets.ts';
 import { countRows } from './counting.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
 
@@ -101,6 +102,8 @@ u as (
          reconcile_at = case when m.reconcile_reads + 1 >= $2::int then null else m.reconcile_at end,
          reason = case when m.reconcile_reads + 1 >= $2::int then 'absent_at_provider' else m.reason end
     from l where m.id = l.id returning m.*),
+settling as (select org_id, price_micros, state, 'unknown'::message_state as was from u),
+${settleBudget('settling')},
 again as (
   insert into message (id, org_id, direction, channel, purpose, state, driver, priority, account_id, pool_id, sender_id, sender, address,
                        campaign_id, conversation_id, contact_id, programme, step, wave, try, retry_of, body, media, encoding, segments, due_at, not_after)

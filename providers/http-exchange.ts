@@ -1,6 +1,7 @@
 /** One HTTP request and its whole answer, with a sharp line between "nothing was written" and "it may have been". */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import { faultPoint } from '../faults/points.ts';
 
 export interface ExchangeRequest {
   readonly origin: string;
@@ -76,6 +77,7 @@ export function exchange(
         active = controller;
       },
       onResponseStart(_controller, status, answerHeaders) {
+        if (request.method === 'POST') faultPoint('send.posted');
         statusCode = status;
         headers = answerHeaders;
       },

@@ -3,6 +3,7 @@
  * providers, Temporal. Nothing else reads the environment.
  */
 import { z } from 'zod';
+import { parseFaultPoints, type ArmedFault } from '../faults/points.ts';
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const milliseconds = z.coerce.number().int().min(1);
@@ -118,6 +119,8 @@ const schema = z.object({
 export type Config = z.infer<typeof schema> & {
   readonly DATABASE_ENGINE_URL: string;
   readonly DATABASE_API_URL: string;
+  /** For tests alone; no setting of an operator, so it stands in no table. */
+  readonly FAULT_POINTS: readonly ArmedFault[];
 };
 
 /** Every setting that is wrong, one line each. */
@@ -149,13 +152,32 @@ export function readConfig(
     .filter((name) => !['engine', 'sending'].includes(name));
   if (queues.length > 0)
     problems.push(`WORKER_QUEUES: unknown queue ${queues.join(', ')}; choose of engine, sending`);
+  const faults = readFaultPoints(given);
+  problems.push(...faults.problems);
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   const { data } = parsed;
   return {
     ...data,
+    FAULT_POINTS: faults.armed,
     DATABASE_ENGINE_URL: data.DATABASE_ENGINE_URL ?? asUser(data.DATABASE_URL, 'gw_engine'),
     DATABASE_API_URL: data.DATABASE_API_URL ?? asUser(data.DATABASE_URL, 'gw_api'),
   };
+}
+
+/** An engine that kills itself on request must not exist outside of tests, whoever sets the variable. */
+function readFaultPoints(given: Readonly<Record<string, string | undefined>>): {
+  readonly armed: readonly ArmedFault[];
+  readonly problems: readonly string[];
+} {
+  const text = given['FAULT_POINTS'];
+  if (text === undefined) return { armed: [], problems: [] };
+  if (given['NODE_ENV'] !== 'test') {
+    const problem = 'FAULT_POINTS: makes processes fail, for tests only (NODE_ENV=test); unset it';
+    return { armed: [], problems: [problem] };
+  }
+  const parsed = parseFaultPoints(text);
+  if (!parsed.ok) return { armed: [], problems: [`FAULT_POINTS: ${parsed.problem}`] };
+  return { armed: parsed.value, problems: [] };
 }
 
 /** The settings as rows of a Markdown table, for the README. */

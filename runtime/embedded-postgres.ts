@@ -28,7 +28,7 @@ export interface EmbeddedPostgres {
   readonly ownerUrl: string;
   readonly exited: Promise<string>;
   readonly stop: () => Promise<void>;
-  readonly kill: () => void;
+  readonly kill: (signal?: NodeJS.Signals) => void;
 }
 
 const DATABASE = 'groundswell';

@@ -1,8 +1,10 @@
+import { writeSync } from 'node:fs';
 import { createAccountLoader } from '../db/accounts.ts';
 import { createDatabase } from '../db/client.ts';
 import { createNotifier } from '../db/notifier.ts';
 import { createProviders } from '../providers/registry.ts';
 import type { Config } from './config.ts';
+import { armFaultPoints } from '../faults/points.ts';
 import { createLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
 import { createSecretBox } from './secrets.ts';
@@ -10,6 +12,10 @@ import { createSecretBox } from './secrets.ts';
 /** What every process of the engine shares in kind: built once, in this order, and closed in reverse. */
 export function createRuntime(config: Config, process: string) {
   const log = createLogger({ level: config.LOG_LEVEL, process });
+  // Written at once, not by the logger: the next moment may not come.
+  armFaultPoints(config.FAULT_POINTS, (strike) =>
+    writeSync(2, `${JSON.stringify({ fault: strike.point, action: strike.action })}\n`),
+  );
   const onError = (error: Error): void =>
     log.warn({ error: String(error) }, 'a database connection was lost');
   const engine = createDatabase({

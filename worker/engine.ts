@@ -12,6 +12,7 @@ import {
   type ActivityDeps,
 } from '../activities/index.ts';
 import { createRecorder } from '../activities/recorder.ts';
+import { createSenderPace } from '../activities/sender-pace.ts';
 import { createSockets } from '../activities/sockets.ts';
 import { beat } from '../db/deployment.ts';
 import { ringEverything } from '../db/outbox.ts';
@@ -99,6 +100,7 @@ function activityDeps(runtime: Runtime): ActivityDeps {
     accounts: runtime.accounts,
     providers: runtime.providers,
     sockets: createSockets(config.MAX_CONCURRENT_SENDS),
+    pace: createSenderPace(),
     recorder: createRecorder(runtime.engine),
     log: runtime.log,
     onPost: runtime.metrics.countPost,

@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import { Client as PostgresClient } from 'pg';
 import type { Database } from '../db/client.ts';
 import { finishDoorbells, takeDoorbells, type Doorbell, type OutboxKind } from '../db/outbox.ts';
+import { faultPoint } from '../faults/points.ts';
 import type { Logger } from '../runtime/logger.ts';
 import {
   CAMPAIGN_ID,
@@ -92,6 +93,7 @@ export function createRelay(deps: {
   const round = async (): Promise<number> => {
     const bells = await takeDoorbells(database, DOORBELLS_AT_ONCE);
     const rung = await Promise.all(bells.map(async (bell) => ((await ring(bell)) ? [bell] : [])));
+    if (rung.length > 0) faultPoint('relay.rung');
     await finishDoorbells(database, rung.flat());
     return bells.length;
   };

@@ -7,6 +7,7 @@ import {
   storeInbound,
   type InboundArrival,
 } from '../../db/inbound.ts';
+import { faultPoint } from '../../faults/points.ts';
 import type { Notifier } from '../../db/notifier.ts';
 import {
   applyReportedErrors,
@@ -38,10 +39,12 @@ export function createIngest(deps: { readonly database: Database; readonly notif
     maxQueued: QUEUE.inbound,
     sizeOf: ({ raw }) => raw.length,
     write: async (items) => {
+      faultPoint('ingest.storing');
       await storeInbound(
         database,
         items.map(({ parsed }) => parsed),
       );
+      faultPoint('ingest.stored');
       notifier.poke();
       return items.map(() => null);
     },
@@ -54,10 +57,12 @@ export function createIngest(deps: { readonly database: Database; readonly notif
     maxQueued: QUEUE.reports,
     sizeOf: ({ raw }) => raw.length,
     write: async (items) => {
+      faultPoint('report.storing');
       const errors = await storeReports(
         database,
         items.map(({ parsed }) => parsed),
       );
+      faultPoint('report.stored');
       if (errors.length > 0) await applyReportedErrors(database, errors, twilioErrorRule);
       return items.map(() => null);
     },

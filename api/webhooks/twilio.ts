@@ -2,6 +2,7 @@ import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { AccountLoader, LoadedAccount } from '../../db/accounts.ts';
 import { errorKind } from '../../db/client.ts';
+import { faultPoint } from '../../faults/points.ts';
 import type { MessagingProvider } from '../../providers/messaging-provider.ts';
 import type { Ingest } from './ingest.ts';
 
@@ -119,7 +120,9 @@ async function handle(
   store: (verified: Verified) => Promise<Status>,
 ): Promise<Status> {
   const accountId = c.req.param('account') ?? '';
-  const raw = await c.req.text();
+  const reading = c.req.text();
+  faultPoint('ingest.reading');
+  const raw = await reading;
   const loaded = UUID.test(accountId) ? await deps.accounts.find(accountId) : null;
   if (loaded === null) return 404;
   const provider = deps.providers.get(loaded.provider);

@@ -9,6 +9,13 @@ import { withTestDatabase } from '../support/database.ts';
 
 const database = withTestDatabase();
 
+const VALID = {
+  DATABASE_URL: 'postgres://gw_owner@127.0.0.1:9/groundswell',
+  TEMPORAL_ADDRESS: '127.0.0.1:9',
+  PUBLIC_URL: 'http://127.0.0.1:9',
+  KEY_ENCRYPTION_KEY: Buffer.alloc(32, 7).toString('base64'),
+};
+
 interface Outcome {
   readonly code: number | null;
   readonly out: string;
@@ -52,6 +59,30 @@ test.each(['api', 'ingest', 'worker', 'check-config'])(
     expect(err).not.toContain('    at ');
   },
 );
+
+test.each(['production', 'development', ''])(
+  'fault points are refused where NODE_ENV is "%s"',
+  async (mode) => {
+    const { code, err } = await run(['cli/start.ts', 'check-config'], {
+      ...VALID,
+      NODE_ENV: mode,
+      FAULT_POINTS: 'send.accepted:kill@3',
+    });
+    expect(code).toBe(1);
+    expect(err.match(/FAULT_POINTS/g)).toHaveLength(1);
+    expect(err).toContain('for tests only (NODE_ENV=test)');
+  },
+);
+
+test('a test arms fault points, and hears of one that does not exist', async () => {
+  const env = { ...VALID, NODE_ENV: 'test' };
+  const armed = { ...env, FAULT_POINTS: 'send.accepted:kill@3 ingest.stored:fail@0.05' };
+  expect((await run(['cli/start.ts', 'check-config'], armed)).code).toBe(0);
+  const wrong = { ...env, FAULT_POINTS: 'send.nowhere:kill' };
+  const { code, err } = await run(['cli/start.ts', 'check-config'], wrong);
+  expect(code).toBe(1);
+  expect(err).toContain('cannot read "send.nowhere:kill"');
+});
 
 test('an unknown command shows the commands', async () => {
   const { code, err } = await run(['cli/start.ts', 'wroker']);

@@ -1,0 +1,339 @@
+/** A whole engine in real processes, which a test may kill, freeze, arm and start again. */
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { z } from 'zod';
+import {
+  campaignSchema,
+  createApiClient,
+  reportSchema,
+  type ApiClient,
+  type Campaign,
+  type Report,
+} from '../../../cli/demo-client.ts';
+import { createDatabase, type Database } from '../../../db/client.ts';
+import { createOrg } from '../../../db/orgs.ts';
+import { findLeftovers, type EngineCommand } from '../engine-process.ts';
+import { freePort } from '../ports.ts';
+import { TEST_KEY } from '../ledger-rows.ts';
+import { waitUntil } from '../wait-until.ts';
+import {
+  ACCOUNT_SID,
+  AUTH_TOKEN,
+  connectAccount,
+  launch,
+  prepare,
+  type CampaignWish,
+  type LaunchedCampaign,
+} from './campaigns.ts';
+import { createJournaledFetch } from './clients-journal.ts';
+import { readLines, toAcknowledgements, toCreate, type Create } from './journals.ts';
+import { createPart, type Part, type Strike } from './parts.ts';
+import { createPostgres, createTemporal, type DatabaseUrls, type StackServer } from './servers.ts';
+
+export interface StackOptions {
+  /** A server of its own, or a database of another. */
+  readonly postgres: 'own' | DatabaseUrls;
+  /** A server of its own, with a store that survives it or not, or a namespace of another. */
+  readonly temporal: 'file' | 'memory' | { readonly address: string; readonly namespace: string };
+  readonly workers?: number;
+  /** Webhooks go to a process of their own. */
+  readonly ingest?: boolean;
+  /** Settings of all processes. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Where data, logs and journals go, and stay; a temporary one without. */
+  readonly folder?: string;
+  /** Fault points of the first start, by the name of the part. */
+  readonly faultPoints?: Readonly<Record<string, string>>;
+}
+
+export interface Stack {
+  readonly api: ApiClient;
+  readonly accountId: string;
+  readonly database: Database;
+  readonly temporal: Client;
+  readonly folder: string;
+  readonly simulatorJournal: string;
+  readonly clientsJournal: string;
+  /** Null where the server is not the stack's own. */
+  readonly postgresServer: StackServer | null;
+  readonly temporalServer: StackServer | null;
+  readonly parts: ReadonlyMap<string, Part>;
+  /** `api`, `ingest`, `simulator`, `worker-1`, `worker-2` … */
+  readonly part: (name: string) => Part;
+  /** Fault points that struck so far. */
+  readonly strikes: readonly Strike[];
+  readonly urls: { readonly webhooks: string; readonly simulator: string };
+  readonly launch: (wish: CampaignWish) => Promise<LaunchedCampaign>;
+  readonly prepare: (wish: CampaignWish) => Promise<LaunchedCampaign>;
+  readonly finished: (campaign: LaunchedCampaign, timeoutMs: number) => Promise<Report>;
+  readonly stateOf: (campaign: LaunchedCampaign) => Promise<Campaign['state']>;
+  /** Requests to create texts, oldest first. */
+  readonly creates: () => Promise<Create[]>;
+  /** When the simulator got our 2xx for each of these inbound texts. */
+  readonly acknowledged: () => Promise<Map<string, number>>;
+  readonly steer: (
+    method: 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    body: object,
+  ) => Promise<unknown>;
+  readonly inject: (text: InjectedText) => Promise<string>;
+  readonly sendersOf: (campaign: LaunchedCampaign) => Promise<string[]>;
+  /** How many outbound texts of a campaign are in which state. */
+  readonly states: (campaign: LaunchedCampaign) => Promise<Record<string, number>>;
+  readonly close: () => Promise<void>;
+}
+
+export interface InjectedText {
+  readonly from: string;
+  readonly to: string;
+  readonly body: string;
+  readonly deliver?: 'webhook' | 'list-only';
+}
+
+const LEFTOVERS_END_WITHIN_MS = 10_000;
+
+/** Starts everything and waits until it serves; `close` ends it and fails when a process is left. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'groundswell-stack-')));
+  await mkdir(folder, { recursive: true });
+  const files = {
+    simulatorJournal: join(folder, 'simulator.ndjson'),
+    clientsJournal: join(folder, 'clients.ndjson'),
+  };
+  const servers = await startServers(options, folder);
+  const strikes: Strike[] = [];
+  const pids: number[] = [];
+  const { env, urls } = await environment(options, { ...servers, files });
+  const parts = new Map(
+    names(options).map(([name, command]): [string, Part] => [
+      name,
+      createPart({
+        name,
+        command,
+        env,
+        logFile: join(folder, `${name}.log`),
+        onStrike: (strike) => void strikes.push(strike),
+        onPid: (pid) => void pids.push(pid),
+      }),
+    ]),
+  );
+  await Promise.all(
+    [...parts.values()].map((part) => part.start(options.faultPoints?.[part.name])),
+  );
+  const connection = Connection.lazy({ address: servers.address });
+  const temporal = new Client({ connection, namespace: servers.namespace });
+  const { apiKey } = await createOrg(servers.urls.ownerUrl, { name: 'Rivertown' });
+  const request = createJournaledFetch(files.clientsJournal);
+  const api = createApiClient({ baseUrl: urls.api, apiKey, request });
+  const database = createDatabase({
+    url: servers.urls.engineUrl,
+    applicationName: 'stack',
+    poolSize: 2,
+  });
+  const steer = createSteering(urls.simulator);
+  const client = {
+    api,
+    folder,
+    accountId: await connectAccount({
+      api,
+      steer,
+      webhookUrl: urls.webhooks,
+      simulatorUrl: urls.simulator,
+    }),
+  };
+  const readSimulator = async (): Promise<unknown[]> => readLines(files.simulatorJournal);
+  const stateOf = async ({ path }: LaunchedCampaign): Promise<Campaign['state']> =>
+    (await api.get(path, campaignSchema)).state;
+  return {
+    ...client,
+    ...files,
+    database,
+    temporal,
+    postgresServer: servers.postgres,
+    temporalServer: servers.temporal,
+    parts,
+    part: (name) => {
+      const part = parts.get(name);
+      if (part === undefined) throw new Error(`the stack has no ${name}`);
+      return part;
+    },
+    strikes,
+    urls,
+    launch: (wish) => launch(client, wish),
+    prepare: (wish) => prepare(client, wish),
+    finished: async (campaign, timeoutMs) => {
+      const what = `${campaign.path} to be finished`;
+      await waitUntil(async () => (await stateOf(campaign)) === 'finished', {
+        what,
+        timeoutMs,
+        everyMs: 250,
+      });
+      return api.get(`${campaign.path}/report`, reportSchema);
+    },
+    stateOf,
+    creates: async () => (await readSimulator()).flatMap(toCreate),
+    acknowledged: async () => toAcknowledgements(await readSimulator()),
+    steer,
+    inject: async (text) => {
+      const answer = await steer('POST', 'inbound', { account: ACCOUNT_SID, ...text });
+      return z.object({ sid: z.string() }).parse(answer).sid;
+    },
+    sendersOf: async (campaign) => {
+      const rows = await database.query<{ e164: string }>(
+        'select s.e164 from sender s join campaign c on c.pool_id = s.pool_id where c.id = $1::uuid order by 1',
+        campaign.id,
+      );
+      return rows.map(({ e164 }) => e164);
+    },
+    states: async (campaign) => {
+      const rows = await database.query<{ state: string; n: number }>(
+        `select state::text as state, count(*)::int as n from message
+          where campaign_id = $1::uuid and direction = 'outbound' group by 1`,
+        campaign.id,
+      );
+      return Object.fromEntries(rows.map(({ state, n }) => [state, n]));
+    },
+    close: async () => {
+      const started = [...parts.values()].filter((part) => part.isRunning());
+      await Promise.all(started.map((part) => part.kill()));
+      await database.close();
+      await connection.close();
+      await servers.temporal?.kill();
+      await servers.postgres?.kill();
+      await expectNobodyLeft(pids);
+      if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Servers {
+  readonly urls: DatabaseUrls;
+  readonly address: string;
+  readonly namespace: string;
+  readonly postgres: StackServer | null;
+  readonly temporal: StackServer | null;
+}
+
+async function startServers(options: StackOptions, folder: string): Promise<Servers> {
+  const { postgres, temporal } = options;
+  const [ownPostgres, ownTemporal] = await Promise.all([
+    postgres === 'own' ? createPostgres(folder) : null,
+    typeof temporal === 'string' ? createTemporal(folder, temporal) : null,
+  ]);
+  const urls = postgres === 'own' ? ownPostgres?.urls : postgres;
+  const place =
+    typeof temporal === 'string'
+      ? { address: ownTemporal?.address ?? '', namespace: 'default' }
+      : temporal;
+  if (urls === undefined) throw new Error('Postgres has no address');
+  if (typeof temporal !== 'string') await ensureNamespace(temporal);
+  return { urls, ...place, postgres: ownPostgres, temporal: ownTemporal };
+}
+
+function names(options: StackOptions): [string, EngineCommand][] {
+  const workers = Array.from(
+    { length: options.workers ?? 1 },
+    (_, index): [string, EngineCommand] => [`worker-${index + 1}`, 'worker'],
+  );
+  return [
+    ['simulator', 'simulator'],
+    ['api', 'api'],
+    ...(options.ingest === true ? ([['ingest', 'ingest']] as [string, EngineCommand][]) : []),
+    ...workers,
+  ];
+}
+
+async function environment(
+  options: StackOptions,
+  { urls, address, namespace, files }: Servers & { files: { readonly simulatorJournal: string } },
+) {
+  const [apiPort, ingestPort, simulatorPort] = [
+    await freePort(),
+    await freePort(),
+    await freePort(),
+  ];
+  const api = `http://127.0.0.1:${apiPort}`;
+  const webhooks = options.ingest === true ? `http://127.0.0.1:${ingestPort}` : api;
+  return {
+    urls: { api, webhooks, simulator: `http://127.0.0.1:${simulatorPort}` },
+    env: {
+      DATABASE_URL: urls.ownerUrl,
+      DATABASE_POOL_SIZE: '5',
+      TEMPORAL_ADDRESS: address,
+      TEMPORAL_NAMESPACE: namespace,
+      API_PORT: String(apiPort),
+      INGEST_PORT: String(ingestPort),
+      PUBLIC_URL: webhooks,
+      KEY_ENCRYPTION_KEY: TEST_KEY,
+      LOG_LEVEL: 'warn',
+      MAINTENANCE_EVERY_MS: '1000',
+      RECONCILE_LAG_MS: '2000',
+      RECONCILE_BACKOFF_MS: '500',
+      SEND_DEADLINE_MS: '2000',
+      SIMULATOR_PORT: String(simulatorPort),
+      SIMULATOR_JOURNAL: files.simulatorJournal,
+      SIMULATOR_ACCOUNTS: JSON.stringify([{ accountSid: ACCOUNT_SID, authToken: AUTH_TOKEN }]),
+      SIMULATOR_SENT_DELAY_MS: '5-20',
+      SIMULATOR_DELIVERED_DELAY_MS: '10-50',
+      SIMULATOR_REPLY_SHARE: '0',
+      SIMULATOR_REPLY_DELAY_MS: '50-400',
+      ...options.settings,
+    },
+  };
+}
+
+/** Registers a namespace and waits until every part of the server knows it. */
+async function ensureNamespace(place: {
+  readonly address: string;
+  readonly namespace: string;
+}): Promise<void> {
+  const { address, namespace } = place;
+  const connection = await Connection.connect({ address });
+  const temporal = new Client({ connection, namespace });
+  const { workflowService } = connection;
+  if (namespace !== 'default') {
+    await workflowService.registerNamespace({
+      namespace,
+      workflowExecutionRetentionPeriod: msToTs('1 day'),
+    });
+  }
+  await waitUntil(
+    async () => {
+      await workflowService.describeNamespace({ namespace });
+      for await (const _ of temporal.schedule.list()) return true;
+      await workflowService.listWorkflowExecutions({ namespace, pageSize: 1 });
+      return true;
+    },
+    { what: `the namespace ${namespace}`, timeoutMs: 30_000, everyMs: 100 },
+  );
+  await connection.close();
+}
+
+function createSteering(simulatorUrl: string): Stack['steer'] {
+  return async (method, path, body) => {
+    const answer = await fetch(`${simulatorUrl}/simulator/${path}`, {
+      method,
+      body: JSON.stringify(body),
+    });
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`${method} ${path}: ${text}`);
+    return JSON.parse(text);
+  };
+}
+
+async function expectNobodyLeft(pids: readonly number[]): Promise<void> {
+  let left: string[] = [];
+  const isEmpty = async (): Promise<boolean> => {
+    left = await findLeftovers(pids);
+    return left.length === 0;
+  };
+  await waitUntil(isEmpty, {
+    what: 'all processes to end',
+    timeoutMs: LEFTOVERS_END_WITHIN_MS,
+  }).catch((error: unknown) => {
+    throw new Error(`still running:\n${left.join('\n')}`, { cause: error });
+  });
+}
