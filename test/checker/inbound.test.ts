@@ -61,7 +61,7 @@ describe('intruders', () => {
     ['what the provider sent', { ...sent, inbound: [aText()] }],
     [
       'reports that were made',
-      { ...sent, reports, ledger: { events: new Map([['SM1', ['queued']]]) } },
+      { ...sent, reports, ledger: { events: new Map([['account-1 SM1', ['queued']]]) } },
     ],
   ])('accept %s', (_title, given) => {
     expect(judgeIntruders(someFacts(given))).toMatchObject({ ok: true, examples: [] });
@@ -73,7 +73,7 @@ describe('intruders', () => {
     ['a key of a text that nobody sent', { ledger: { inboundKeys: new Set(['SM7']) } }],
     [
       'a report that was never made',
-      { ...sent, reports, ledger: { events: new Map([['SM1', ['delivered']]]) } },
+      { ...sent, reports, ledger: { events: new Map([['account-1 SM1', ['delivered']]]) } },
     ],
     [
       'a row that is known by the text of another account',

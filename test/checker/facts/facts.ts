@@ -159,7 +159,7 @@ export interface LedgerFacts {
   readonly accounts: ReadonlyMap<string, { readonly orgId: string; readonly accountSid: string }>;
   /** Segments a second by account SID and number. */
   readonly senderLimits: ReadonlyMap<string, number>;
-  /** Statuses kept as events, by the provider's id. */
+  /** Statuses kept as events, by account id and the provider's id. */
   readonly events: ReadonlyMap<string, readonly string[]>;
   readonly foreignEvents: BrokenRows;
   readonly inboundKeys: ReadonlySet<string>;

@@ -88,7 +88,7 @@ select a.account_sid || ' ' || s.e164 as sender, min(s.segments_per_second) as s
   from sender s join provider_account a on a.id = s.account_id group by 1`;
 
 const EVENTS = `
-select provider_message_id as pid, string_agg(distinct status::text, ',') as statuses
+select account_id || ' ' || provider_message_id as pid, string_agg(distinct status::text, ',') as statuses
   from provider_event where kind = 'status' and provider_message_id is not null and status is not null group by 1`;
 
 /** Bodies that could not be stored as what they are; each names the text it was. */

@@ -28,7 +28,11 @@ export function judgeIntruders(facts: Facts): Verdict {
   for (const sid of ledger.inboundKeys) {
     if (!journal.inbound.has(sid)) findings.violation(`a key stands for ${sid}, which nobody sent`);
   }
-  for (const [sid, statuses] of ledger.events) judgeEvents(facts, findings, [sid, statuses]);
+  // What a tenant signs about texts that are not its own is its own affair, as long as it stays there.
+  for (const { accountId, sid } of journal.creates) {
+    if (accountId === null || sid === null) continue;
+    judgeEvents(facts, findings, [sid, ledger.events.get(`${accountId} ${sid}`) ?? []]);
+  }
   const { rows, rule, examples } = ledger.foreignEvents;
   if (rows > 0) findings.violation(`${rule}: ${examples.join(', ')}`, rows);
   return findings.verdict();
