@@ -36,8 +36,3 @@ async function untilWritten(simulatorUrl: string, file: string): Promise<void> {
     everyMs: 20,
   });
 }
-
-/** What went wrong, in a form whose difference says what is missing and what is too much. */
-export function reds(verdicts: readonly Verdict[]): string[] {
-  return verdicts.filter(({ ok }) => !ok).map(({ id }) => id);
-}

@@ -90,9 +90,12 @@ export async function runWebhooks(root: string): Promise<Verdict[]> {
 
 async function play(world: World): Promise<void> {
   const { simulator } = world;
-  // The first report of each text overtakes nobody: it comes after the last one.
+  // The report that a text was sent comes after the one of its end.
   await steer(simulator, 'POST', 'faults', {
-    faults: [{ fault: 'delay-callbacks', times: PEOPLE, delayMs: 300, match: {} }],
+    faults: [
+      { fault: 'delay-callbacks', times: PEOPLE, delayMs: 300, match: {} },
+      { fault: 'undelivered', code: 30_008 },
+    ],
   });
   const sids = await sendAsADeadWorkerDid(world);
   const captured = await receiveTexts(world);
