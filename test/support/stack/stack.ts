@@ -47,6 +47,8 @@ export interface StackOptions {
   readonly folder?: string;
   /** Fault points of the first start, by the name of the part. */
   readonly faultPoints?: Readonly<Record<string, string>>;
+  /** Another copy of the source, whose processes are started instead. */
+  readonly root?: string;
 }
 
 export interface Stack {
@@ -114,6 +116,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         name,
         command,
         env,
+        root: options.root,
         logFile: join(folder, `${name}.log`),
         onStrike: (strike) => void strikes.push(strike),
         onPid: (pid) => void pids.push(pid),
