@@ -57,8 +57,8 @@ export async function findReportedIds(
   lookup: { readonly pids: readonly string[]; readonly since: Date },
 ): Promise<Map<string, string>> {
   const rows = await database.query<{ pid: string; message_id: string }>(
-    `select distinct on (provider_message_id) provider_message_id as pid, message_id from provider_event
-      where account_id = $1::uuid and provider_message_id = any($2::text[]) and message_id is not null and id >= uuid_floor($3::timestamptz)
+    `select distinct on (provider_message_id) provider_message_id as pid, coalesce(message_id, (detail->>'named')::uuid) as message_id from provider_event
+      where account_id = $1::uuid and provider_message_id = any($2::text[]) and (message_id is not null or detail ? 'named') and id >= uuid_floor($3::timestamptz)
       order by provider_message_id, id`,
     accountId,
     lookup.pids,
