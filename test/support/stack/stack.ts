@@ -1,5 +1,5 @@
 /** A whole engine in real processes, which a test may kill, freeze, arm and start again. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -111,6 +111,8 @@ const LEFTOVERS_END_WITHIN_MS = 10_000;
 export async function startStack(options: StackOptions): Promise<Stack> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'groundswell-stack-')));
   await mkdir(folder, { recursive: true });
+  // Where tests run as root, the database has a user of its own, who must be able to enter.
+  await chmod(folder, 0o755);
   const files = {
     simulatorJournal: join(folder, 'simulator.ndjson'),
     beat: join(folder, 'beat.json'),
