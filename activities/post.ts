@@ -8,6 +8,7 @@ import type { ErrorRule } from '../providers/error-rule.ts';
 import type { SendOutcome } from '../providers/messaging-provider.ts';
 import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
+import type { Sockets } from './sockets.ts';
 
 /** What the carrier may keep a text for, at most (Twilio: 36,000 s), and at least (6 s is advised). */
 const VALIDITY_S = { min: 6, max: 36_000 } as const;
@@ -27,7 +28,6 @@ export function leaseMs(deps: ActivityDeps): number {
 
 /**
  * POSTs one claimed row, once, and records what is certain about it. Key: (message id, attempt).
- * The caller holds a socket, which is released here.
  */
 export async function postClaimed(
   deps: ActivityDeps,
@@ -37,6 +37,8 @@ export async function postClaimed(
     readonly postBefore: number;
     /** The sender's rate: its texts start one after another. */
     readonly segmentsPerSecond: number;
+    /** The socket that the caller holds for it, released here. */
+    readonly socket: Pick<Sockets, 'release'>;
   },
 ): Promise<SendOutcome['kind']> {
   const { message } = claim;
@@ -61,7 +63,7 @@ export async function postClaimed(
       },
     );
   } finally {
-    deps.sockets.release();
+    claim.socket.release();
   }
   faultPoint('send.accepted');
   deps.onPost(outcome.kind);

@@ -24,6 +24,7 @@ import type { ActivityDeps } from './deps.ts';
 import { currentMark, launchIdRange, nextWatermark, type LaneMark } from './lane-marks.ts';
 import { createPermitBook, type PermitBook } from './permit-book.ts';
 import { leaseMs, postBefore, postClaimed } from './post.ts';
+import type { SocketShare } from './sockets.ts';
 
 export interface SendPlannedResult {
   readonly asleep: boolean;
@@ -55,6 +56,7 @@ interface Slice {
   readonly permits: PermitBook;
   readonly inFlight: Set<Promise<unknown>>;
   readonly marks: Map<string, LaneMark>;
+  readonly sockets: SocketShare;
 }
 
 export function createSendingActivities(deps: ActivityDeps) {
@@ -69,6 +71,7 @@ export function createSendingActivities(deps: ActivityDeps) {
     sendPlanned: async (input: { readonly poolId: string }): Promise<SendPlannedResult> => {
       const permits = createPermitBook(deps.database);
       const inFlight = new Set<Promise<unknown>>();
+      const sockets = deps.sockets.share();
       const end = performance.now() + SLICE_MS;
       let isIdle = false;
       try {
@@ -84,13 +87,21 @@ export function createSendingActivities(deps: ActivityDeps) {
             work.senders.length === 0 ||
             (work.campaigns.length === 0 && !work.senders.some((sender) => sender.urgent));
           if (isIdle) break;
-          const claimed = await runCycle(deps, { work, loaded, permits, inFlight, marks });
+          const claimed = await runCycle(deps, {
+            work,
+            loaded,
+            permits,
+            inFlight,
+            marks,
+            sockets,
+          });
           if (claimed === 0) await sleep(PACE_MS);
-          if (deps.sockets.free() === 0) await deps.sockets.whenFree(PACE_MS);
+          if (sockets.free() === 0) await sockets.whenFree(PACE_MS);
         }
       } finally {
         // Also when cancelled: a POST that has begun is recorded before the slice ends.
         await Promise.all(inFlight);
+        sockets.close();
         await permits.settle();
       }
       const waitMs = await letPoolSleep(deps.database, input.poolId);
@@ -140,6 +151,7 @@ export function createSendingActivities(deps: ActivityDeps) {
           message: claimed,
           postBefore: before,
           segmentsPerSecond: sender.segments_per_second,
+          socket: deps.sockets,
         });
         // Nothing left: its permits go back.
         if (outcome === 'not-started') spendOn(permits, buckets, -claimed.segments);
@@ -154,8 +166,8 @@ export function createSendingActivities(deps: ActivityDeps) {
 
 /** One cycle: permits for all senders, urgent lanes, then a share for each campaign. Returns rows claimed. */
 async function runCycle(deps: ActivityDeps, slice: Slice): Promise<number> {
-  const { work, permits } = slice;
-  const free = Math.min(deps.sockets.free(), MAX_ROWS_A_CLAIM);
+  const { work, permits, sockets } = slice;
+  const free = Math.min(sockets.free(), MAX_ROWS_A_CLAIM);
   if (free === 0 || work.senders.length === 0) return 0;
   const each = Math.max(1, Math.ceil((free * permits.averageSegments()) / work.senders.length));
   const total = each * work.senders.length;
@@ -250,6 +262,7 @@ async function postOne(
       message,
       postBefore: before,
       segmentsPerSecond: senderOf(slice.work, message)?.segments_per_second ?? 1,
+      socket: slice.sockets,
     });
     // Nothing left: its permits go back.
     if (outcome === 'not-started') spendOn(slice.permits, buckets, -message.segments);
@@ -276,9 +289,10 @@ interface ClaimPlan {
 async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): Promise<number> {
   if (plan.seats.length === 0) return 0;
   const segments = plan.seats.reduce((sum, seat) => sum + seat.segments, 0);
-  const wanted = Math.min(Math.ceil(deps.sockets.free() * plan.share), segments, MAX_ROWS_A_CLAIM);
+  const { sockets } = slice;
+  const wanted = Math.min(Math.ceil(sockets.free() * plan.share), segments, MAX_ROWS_A_CLAIM);
   let reserved = 0;
-  while (reserved < wanted && deps.sockets.tryTake()) reserved += 1;
+  while (reserved < wanted && sockets.tryTake()) reserved += 1;
   if (reserved === 0) return 0;
   let before = 0;
   let rows: ClaimResult['claimed'] = [];
@@ -292,7 +306,7 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
     });
     rows = result.claimed;
   } finally {
-    for (let unused = rows.length; unused < reserved; unused += 1) deps.sockets.release();
+    for (let unused = rows.length; unused < reserved; unused += 1) sockets.release();
   }
   for (const message of rows) {
     const sender = senderOf(slice.work, message);

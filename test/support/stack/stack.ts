@@ -26,6 +26,7 @@ import {
   launch,
   prepare,
   type CampaignWish,
+  type ClientParts,
   type LaunchedCampaign,
 } from './campaigns.ts';
 import { createJournaledFetch } from './clients-journal.ts';
@@ -74,6 +75,8 @@ export interface Stack {
   /** Fault points that struck so far. */
   readonly strikes: readonly Strike[];
   readonly urls: { readonly webhooks: string; readonly simulator: string };
+  /** Another org with an account of its own at the same simulator. */
+  readonly addTenant: (name: string) => Promise<ClientParts>;
   readonly launch: (wish: CampaignWish) => Promise<LaunchedCampaign>;
   readonly prepare: (wish: CampaignWish) => Promise<LaunchedCampaign>;
   readonly finished: (campaign: LaunchedCampaign, timeoutMs: number) => Promise<Report>;
@@ -141,25 +144,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   );
   const connection = Connection.lazy({ address: servers.address });
   const temporal = new Client({ connection, namespace: servers.namespace });
-  const { apiKey } = await createOrg(servers.urls.ownerUrl, { name: 'Rivertown' });
   const request = createJournaledFetch(files.clientsJournal);
-  const api = createApiClient({ baseUrl: urls.api, apiKey, request });
   const database = createDatabase({
     url: servers.urls.engineUrl,
     applicationName: 'stack',
     poolSize: 2,
   });
   const steer = createSteering(urls.simulator);
-  const client = {
-    api,
-    folder,
-    accountId: await connectAccount({
-      api,
-      steer,
-      webhookUrl: urls.webhooks,
-      simulatorUrl: urls.simulator,
-    }),
+  const addTenant = async (name: string): Promise<ClientParts> => {
+    const { apiKey } = await createOrg(servers.urls.ownerUrl, { name });
+    const api = createApiClient({ baseUrl: urls.api, apiKey, request });
+    const place = { webhookUrl: urls.webhooks, simulatorUrl: urls.simulator };
+    return { api, folder, accountId: await connectAccount({ api, steer, ...place }) };
   };
+  const client = await addTenant('Rivertown');
+  const { api } = client;
   const readSimulator = async (): Promise<unknown[]> => readLines(files.simulatorJournal);
   const stateOf = async ({ path }: LaunchedCampaign): Promise<Campaign['state']> =>
     (await api.get(path, campaignSchema)).state;
@@ -178,6 +177,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
     strikes,
     urls,
+    addTenant,
     launch: (wish) => launch(client, wish),
     prepare: (wish) => prepare(client, wish),
     finished: async (campaign, timeoutMs) => {
