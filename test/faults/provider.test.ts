@@ -4,7 +4,7 @@ import { peopleCsv, peopleNumbers, type LaunchedCampaign } from '../support/stac
 import type { Create } from '../support/stack/journals.ts';
 import type { Stack } from '../support/stack/stack.ts';
 import { waitUntil } from '../support/wait-until.ts';
-import { startStack } from '../e2e/support.ts';
+import { HOP_MS, startStack } from '../e2e/support.ts';
 import { createdFor, storedInbound } from './support.ts';
 
 /** The provider makes the text, but its answer does not say so. */
@@ -145,10 +145,17 @@ describe('a provider', () => {
       body.includes('no more texts'),
     );
     expect(confirmations.map(({ to }) => to).toSorted()).toEqual(quitters);
-    const texted = (await requests('silent')).filter(({ body }) => !body.includes('no more texts'));
-    expect(texted.map(({ to }) => to).toSorted()).toEqual(
-      peopleNumbers(AREAS.silent, PEOPLE.silent).filter((person) => !quitters.includes(person)),
+    const stops = await stack.database.query<{ address: string; at: Date }>(
+      'select address, created_at as at from suppression where address = any($1::text[])',
+      quitters,
     );
+    expect(stops).toHaveLength(quitters.length);
+    const questions = (await requests('silent')).filter(({ body }) => body.includes('?'));
+    const late = questions.filter(({ to, receivedAtMs }) =>
+      stops.some(({ address, at }) => address === to && receivedAtMs > at.getTime() + 500 + HOP_MS),
+    );
+    expect(late).toEqual([]);
+    expect(new Set(questions.map(({ to }) => to)).size).toBeLessThan(PEOPLE.silent);
   }, 90_000);
 
   test('whose answers are lost and whose reports are lost too texts nobody twice and leaves nobody out', async () => {
