@@ -7,17 +7,20 @@ const shared = {
   hookTimeout: 60_000,
 } as const;
 
+/** Tests that need no server. */
+const unit = ['test/domain/**/*.test.ts', 'test/checker/*.test.ts'];
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
     projects: [
-      { test: { ...shared, name: 'unit', include: ['test/domain/**/*.test.ts'] } },
+      { test: { ...shared, name: 'unit', include: unit } },
       {
         test: {
           ...shared,
           name: 'integration',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/domain/**'],
+          exclude: unit,
           globalSetup: ['test/support/global-setup.ts'],
         },
       },

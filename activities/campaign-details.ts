@@ -1,14 +1,12 @@
-import { READ_COUNTERS, type CounterRow } from '../db/campaigns.ts';
-import type { Database } from '../db/client.ts';
+import type { CounterRow } from '../db/campaigns.ts';
 import type { PlanningCampaign } from '../db/planning.ts';
 
 /** What operators see of a campaign in the Temporal UI: counts only, as a Markdown table. */
-export async function describeCampaign(
-  database: Database,
+export function describeCampaign(
   campaign: PlanningCampaign,
+  counters: readonly CounterRow[],
   state: string,
-): Promise<string> {
-  const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
+): string {
   const lines = counters
     .toSorted((a, b) => a.kind.localeCompare(b.kind) || a.value.localeCompare(b.value))
     .map((row) => `| ${row.kind} | ${row.value} | ${row.n} |`);

@@ -4,7 +4,7 @@ import {
   type Cursor,
   type PlanningCampaign,
 } from '../db/planning.ts';
-import { openWindow } from '../domain/texting-hours.ts';
+import { openWindow, type OpenWindow } from '../domain/texting-hours.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** Between the last text and the close of the hours, in milliseconds. */
@@ -28,20 +28,10 @@ export async function refreshWindows(
       (cursor.closes_at === null || cursor.closes_at.getTime() - nowMs < LEAST_WINDOW_MS),
   );
   if (stale.length === 0) return [...cursors];
-  const hours = {
-    startMinute: campaign.hours_start_minute,
-    endMinute: campaign.hours_end_minute,
-    days: campaign.hours_days,
-    blackoutDates: campaign.hours_blackout.map((date) => date.toISOString().slice(0, 10)),
-  };
   const windows = stale.map((cursor) => {
     // A window that is about to close counts as over: look just behind it.
     const from = Math.max(nowMs, (cursor.closes_at?.getTime() ?? 0) + 60_000);
-    const window = openWindow({
-      zones: cursor.zones,
-      hours,
-      nowMs: cursor.closes_at === null ? nowMs : from,
-    });
+    const window = windowFinder(campaign, cursor)(cursor.closes_at === null ? nowMs : from);
     return {
       zoneSetId: cursor.zone_set_id,
       opensAt: window === null ? null : new Date(window.opensAtMs),
@@ -51,6 +41,20 @@ export async function refreshWindows(
   });
   await setCursorWindows(deps.database, campaign.id, windows);
   return listCursors(deps.database, campaign.id);
+}
+
+/** Finds when this zone set may be texted, as `openWindow` does. */
+export function windowFinder(
+  campaign: PlanningCampaign,
+  cursor: Cursor,
+): (nowMs: number) => OpenWindow | null {
+  const hours = {
+    startMinute: campaign.hours_start_minute,
+    endMinute: campaign.hours_end_minute,
+    days: campaign.hours_days,
+    blackoutDates: campaign.hours_blackout.map((date) => date.toISOString().slice(0, 10)),
+  };
+  return (nowMs) => openWindow({ zones: cursor.zones, hours, nowMs });
 }
 
 /** Whether texts may be planned for this zone set now. */

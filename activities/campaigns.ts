@@ -6,7 +6,6 @@ import {
   skipPlanned,
   type CounterRow,
 } from '../db/campaigns.ts';
-import { causeId } from '../db/ids.ts';
 import {
   findPlanningCampaign,
   freezeAudience,
@@ -15,21 +14,20 @@ import {
   markPlannedAll,
   planTexts,
   sumStartRates,
-  type AudienceMember,
   type Cursor,
-  type PlannedText,
   type PlanningCampaign,
 } from '../db/planning.ts';
 import { SET_BUCKET } from '../db/permits.ts';
 import { PURPOSE_RULES } from '../domain/purpose.ts';
-import { findStep, isQuestion, openingSends } from '../domain/script.ts';
-import { measure } from '../domain/segments.ts';
-import { parseTemplate, render, type Template } from '../domain/template.ts';
+import { findStep, isQuestion } from '../domain/script.ts';
 import { faultPoint } from '../faults/points.ts';
+import { brake } from './campaign-brakes.ts';
 import { describeCampaign } from './campaign-details.ts';
+import { campaignRate, noteProjection, pace } from './campaign-pace.ts';
 import { CLOSING_PAD_MS, isOpen, refreshWindows } from './campaign-windows.ts';
 import type { ActivityDeps } from './deps.ts';
-import { mergeValues, readScript } from './scripts.ts';
+import { firstText, writeFirstText } from './first-texts.ts';
+import { readScript } from './scripts.ts';
 
 export interface RunCampaignResult {
   readonly state: string;
@@ -68,7 +66,9 @@ export function createCampaignActivities(deps: ActivityDeps) {
           return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
         const next = await stepCampaign(deps, campaign);
         if (next.done || next.waitMs > TICK_MS || performance.now() > end) {
-          return { ...next, details: await describeCampaign(deps.database, campaign, next.state) };
+          const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
+          if (next.state === 'running') await noteProjection(deps, campaign, counters);
+          return { ...next, details: describeCampaign(campaign, counters, next.state) };
         }
         await sleep(Math.max(next.waitMs, TICK_MS));
       }
@@ -95,8 +95,12 @@ async function stepCampaign(deps: ActivityDeps, campaign: PlanningCampaign): Pro
   switch (campaign.state) {
     case 'launched':
       return begin(deps, campaign);
-    case 'running':
-      return plan(deps, campaign);
+    case 'running': {
+      const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaign.id);
+      if (await brake(deps, campaign, counters))
+        return { state: 'paused', done: false, waitMs: IDLE_WAIT_MS };
+      return plan(deps, campaign, counters);
+    }
     case 'cancelled': {
       // A text on the wire may still come back as planned: over only when nothing can.
       await skipPlanned(deps.database, campaign.id, 'cancelled');
@@ -139,7 +143,11 @@ async function begin(deps: ActivityDeps, campaign: PlanningCampaign): Promise<St
   return { state: 'running', done: false, waitMs: 0 };
 }
 
-async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
+async function plan(
+  deps: ActivityDeps,
+  campaign: PlanningCampaign,
+  counters: readonly CounterRow[],
+): Promise<Step> {
   const { database } = deps;
   const all = await refreshWindows(deps, campaign, await listCursors(database, campaign.id));
   const cursors = all.filter((cursor) => cursor.next_seq <= cursor.size);
@@ -149,12 +157,9 @@ async function plan(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Ste
   }
   const now = Date.now();
   const driver = campaign.resolved_start_mode === 'first_text' ? 'conversation' : 'pool';
-  const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
+  const rate = await pace(deps, campaign, cursors);
   const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
-  let want = Math.min(
-    Math.ceil(campaignRate(campaign) * AHEAD_S[driver]) - planned,
-    MAX_ROWS_A_PLAN,
-  );
+  let want = Math.min(Math.ceil(rate * AHEAD_S[driver]) - planned, MAX_ROWS_A_PLAN);
   for (const cursor of cursors) {
     if (want <= 0) break;
     if (!cursor.no_legal_hour && !isOpen(cursor, now)) continue;
@@ -188,7 +193,7 @@ async function planSlice(
     fromSeq: cursor.next_seq,
     toSeq,
   });
-  const { step, template } = firstText(campaign);
+  const first = firstText(campaign);
   faultPoint('plan.storing');
   const moved = await planTexts(deps.database, {
     campaignId: campaign.id,
@@ -198,47 +203,15 @@ async function planSlice(
     fence: campaign.fence,
     driver,
     priority: PURPOSE_RULES.campaign.priority,
-    step,
+    step: first.step,
     notAfter: new Date((cursor.closes_at?.getTime() ?? Date.now()) - CLOSING_PAD_MS),
-    texts: people.map((person) =>
-      writeText(campaign, { person, step, template, noLegalHour: cursor.no_legal_hour }),
-    ),
+    texts: people.map((person) => {
+      const text = writeFirstText(campaign, first, person);
+      return cursor.no_legal_hour ? { ...text, skipReason: 'no_legal_hour' } : text;
+    }),
   });
   faultPoint('plan.stored');
   return moved ? people.length : 0;
-}
-
-function firstText(campaign: PlanningCampaign): { step: string; template: Template } {
-  const script = readScript(campaign.graph);
-  const [step = script.start] = openingSends(script).sends;
-  const parsed = parseTemplate(findStep(script, step)?.text ?? '');
-  if (!parsed.ok)
-    throw new Error(`script version ${campaign.script_version_id}: ${parsed.problem}`);
-  return { step, template: parsed.template };
-}
-
-function writeText(
-  campaign: PlanningCampaign,
-  {
-    person,
-    step,
-    template,
-    noLegalHour,
-  }: { person: AudienceMember; step: string; template: Template; noLegalHour: boolean },
-): PlannedText {
-  const rendered = render(template, mergeValues(person.merge));
-  const body = rendered.ok ? rendered.body : '';
-  const { encoding, segments } = measure(body);
-  return {
-    id: causeId(campaign.launched_at.getTime(), 'campaign-text', person.id, step, 0, 1),
-    conversationId: person.id,
-    contactId: person.contact_id,
-    address: person.e164,
-    body,
-    encoding,
-    segments: Math.max(1, segments),
-    skipReason: rendered.ok ? (noLegalHour ? 'no_legal_hour' : null) : 'missing_merge_field',
-  };
 }
 
 /**
@@ -271,9 +244,4 @@ async function countOpen(deps: ActivityDeps, campaignId: string): Promise<number
   return counters
     .filter((row) => row.kind === 'state' && (row.value === 'planned' || row.value === 'sending'))
     .reduce((sum, row) => sum + row.n, 0);
-}
-
-/** Segments a second that this campaign can hope for. */
-function campaignRate(campaign: PlanningCampaign): number {
-  return Math.min(campaign.segments_per_second ?? Number.POSITIVE_INFINITY, campaign.pool_rate);
 }

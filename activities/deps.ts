@@ -6,7 +6,8 @@ import type { AccountLoader } from '../db/accounts.ts';
 import type { Database } from '../db/client.ts';
 import type { MessagingProvider } from '../providers/messaging-provider.ts';
 import type { Recorder } from './recorder.ts';
-import type { Sockets } from './sockets.ts';
+import type { SenderPace } from './sender-pace.ts';
+import type { Sockets, SocketShare } from './sockets.ts';
 
 export interface ActivityLog {
   info(fields: Record<string, unknown>, text: string): void;
@@ -19,7 +20,10 @@ export interface ActivityDeps {
   readonly database: Database;
   readonly accounts: AccountLoader;
   readonly providers: { get(name: string): MessagingProvider };
-  readonly sockets: Sockets;
+  readonly sockets: Sockets & { share(): SocketShare };
+  readonly pace: SenderPace;
+  /** The last beat of the deployment that this process saw. */
+  readonly knownBeat: () => Date;
   readonly recorder: Recorder;
   readonly log: ActivityLog;
   /** Told of every POST's outcome, for metrics. */

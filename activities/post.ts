@@ -8,6 +8,7 @@ import type { ErrorRule } from '../providers/error-rule.ts';
 import type { SendOutcome } from '../providers/messaging-provider.ts';
 import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
+import type { Sockets } from './sockets.ts';
 
 /** What the carrier may keep a text for, at most (Twilio: 36,000 s), and at least (6 s is advised). */
 const VALIDITY_S = { min: 6, max: 36_000 } as const;
@@ -27,17 +28,24 @@ export function leaseMs(deps: ActivityDeps): number {
 
 /**
  * POSTs one claimed row, once, and records what is certain about it. Key: (message id, attempt).
- * The caller holds a socket, which is released here.
  */
 export async function postClaimed(
   deps: ActivityDeps,
   loaded: LoadedAccount,
-  claim: { readonly message: ClaimedMessage; readonly postBefore: number },
+  claim: {
+    readonly message: ClaimedMessage;
+    readonly postBefore: number;
+    /** The sender's rate: its texts start one after another. */
+    readonly segmentsPerSecond: number;
+    /** The socket that the caller holds for it, released here. */
+    readonly socket: Pick<Sockets, 'release'>;
+  },
 ): Promise<SendOutcome['kind']> {
   const { message } = claim;
   let outcome: SendOutcome;
   try {
     faultPoint('send.claimed');
+    await untilTurn(deps, claim);
     outcome = await deps.providers.get(loaded.provider).send(
       loaded.account,
       {
@@ -55,7 +63,7 @@ export async function postClaimed(
       },
     );
   } finally {
-    deps.sockets.release();
+    claim.socket.release();
   }
   faultPoint('send.accepted');
   deps.onPost(outcome.kind);
@@ -63,6 +71,21 @@ export async function postClaimed(
   if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);
   await deps.recorder.add(toRecord(message, outcome));
   return outcome.kind;
+}
+
+/** Waits until the sender's pace lets this text start, or until it is too late anyway. */
+async function untilTurn(
+  deps: ActivityDeps,
+  claim: {
+    readonly message: ClaimedMessage;
+    readonly postBefore: number;
+    readonly segmentsPerSecond: number;
+  },
+): Promise<void> {
+  const { sender_id: id, segments } = claim.message;
+  const at = deps.pace.book({ id, segmentsPerSecond: claim.segmentsPerSecond }, segments);
+  const waitMs = Math.min(at, claim.postBefore) - performance.now();
+  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
 }
 
 /** Our account and message in the path: the first report finds the row and heals a lost answer. */

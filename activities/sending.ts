@@ -1,5 +1,6 @@
 import { cancellationSignal, sleep } from '@temporalio/activity';
 import type { LoadedAccount } from '../db/accounts.ts';
+import { changeCampaign } from '../db/campaigns.ts';
 import {
   claimCampaignLane,
   claimOne,
@@ -9,7 +10,6 @@ import {
   type Seat,
 } from '../db/claims.ts';
 import { errorKind } from '../db/client.ts';
-import type { BucketKind } from '../db/permits.ts';
 import {
   findPoolWork,
   findSendable,
@@ -19,10 +19,12 @@ import {
   type PoolSender,
   type PoolWork,
 } from '../db/pools.ts';
+import { allotSeats, senderBuckets, sharedBuckets, spendOn, type Bucket } from './buckets.ts';
 import type { ActivityDeps } from './deps.ts';
 import { currentMark, launchIdRange, nextWatermark, type LaneMark } from './lane-marks.ts';
 import { createPermitBook, type PermitBook } from './permit-book.ts';
 import { leaseMs, postBefore, postClaimed } from './post.ts';
+import type { SocketShare } from './sockets.ts';
 
 export interface SendPlannedResult {
   readonly asleep: boolean;
@@ -54,6 +56,7 @@ interface Slice {
   readonly permits: PermitBook;
   readonly inFlight: Set<Promise<unknown>>;
   readonly marks: Map<string, LaneMark>;
+  readonly sockets: SocketShare;
 }
 
 export function createSendingActivities(deps: ActivityDeps) {
@@ -68,6 +71,7 @@ export function createSendingActivities(deps: ActivityDeps) {
     sendPlanned: async (input: { readonly poolId: string }): Promise<SendPlannedResult> => {
       const permits = createPermitBook(deps.database);
       const inFlight = new Set<Promise<unknown>>();
+      const sockets = deps.sockets.share();
       const end = performance.now() + SLICE_MS;
       let isIdle = false;
       try {
@@ -83,13 +87,21 @@ export function createSendingActivities(deps: ActivityDeps) {
             work.senders.length === 0 ||
             (work.campaigns.length === 0 && !work.senders.some((sender) => sender.urgent));
           if (isIdle) break;
-          const claimed = await runCycle(deps, { work, loaded, permits, inFlight, marks });
+          const claimed = await runCycle(deps, {
+            work,
+            loaded,
+            permits,
+            inFlight,
+            marks,
+            sockets,
+          });
           if (claimed === 0) await sleep(PACE_MS);
-          if (deps.sockets.free() === 0) await deps.sockets.whenFree(PACE_MS);
+          if (sockets.free() === 0) await sockets.whenFree(PACE_MS);
         }
       } finally {
         // Also when cancelled: a POST that has begun is recorded before the slice ends.
         await Promise.all(inFlight);
+        sockets.close();
         await permits.settle();
       }
       const waitMs = await letPoolSleep(deps.database, input.poolId);
@@ -114,36 +126,35 @@ export function createSendingActivities(deps: ActivityDeps) {
       // Until the POST has it, the socket is ours to give back, whatever fails.
       let hasSocket = true;
       try {
-        await permits.take([
-          { kind: 'sender', refId: sender.id, want: message.segments },
-          { kind: 'account', refId: message.account_id, want: message.segments },
-          ...(message.campaign_limited && message.campaign_id !== null
-            ? [{ kind: 'campaign' as const, refId: message.campaign_id, want: message.segments }]
-            : []),
-        ]);
+        const limited = message.campaign_limited ? message.campaign_id : null;
+        const buckets = [...senderBuckets(sender), ...sharedBuckets(message, limited)];
+        await permits.take(buckets.map((bucket) => ({ ...bucket, want: message.segments })));
         const before = postBefore();
-        const result = permits.anyEmpty()
-          ? null
-          : await claimOne(deps.database, {
-              messageId: message.id,
-              seat: { senderId: sender.id, sender: sender.e164, segments: message.segments },
-              leaseMs: leaseMs(deps),
-            });
+        const isBooked = deps.pace.room(sender.id, sender.segments_per_second) < 1;
+        const result =
+          isBooked || permits.anyEmpty()
+            ? null
+            : await claimOne(deps.database, {
+                messageId: message.id,
+                seat: { senderId: sender.id, sender: sender.e164, segments: message.segments },
+                leaseMs: leaseMs(deps),
+                knownBeat: deps.knownBeat(),
+              });
         const [claimed] = result?.claimed ?? [];
         if (claimed === undefined) {
           if (result !== null && result.skipped > 0) return 'skipped';
           return await queue(deps, message.id);
         }
-        const spent = {
-          senderId: sender.id,
-          accountId: message.account_id,
-          campaignId: message.campaign_id,
-        };
-        spend(permits, spent, claimed.segments);
+        spendOn(permits, buckets, claimed.segments);
         hasSocket = false;
-        const outcome = await postClaimed(deps, loaded, { message: claimed, postBefore: before });
+        const outcome = await postClaimed(deps, loaded, {
+          message: claimed,
+          postBefore: before,
+          segmentsPerSecond: sender.segments_per_second,
+          socket: deps.sockets,
+        });
         // Nothing left: its permits go back.
-        if (outcome === 'not-started') spend(permits, spent, -claimed.segments);
+        if (outcome === 'not-started') spendOn(permits, buckets, -claimed.segments);
         return outcome === 'refused' ? 'rejected' : outcome === 'not-started' ? 'queued' : outcome;
       } finally {
         if (hasSocket) deps.sockets.release();
@@ -155,15 +166,16 @@ export function createSendingActivities(deps: ActivityDeps) {
 
 /** One cycle: permits for all senders, urgent lanes, then a share for each campaign. Returns rows claimed. */
 async function runCycle(deps: ActivityDeps, slice: Slice): Promise<number> {
-  const { work, permits } = slice;
-  const free = Math.min(deps.sockets.free(), MAX_ROWS_A_CLAIM);
+  const { work, permits, sockets } = slice;
+  const free = Math.min(sockets.free(), MAX_ROWS_A_CLAIM);
   if (free === 0 || work.senders.length === 0) return 0;
   const each = Math.max(1, Math.ceil((free * permits.averageSegments()) / work.senders.length));
   const total = each * work.senders.length;
   const limited = work.campaigns.filter((lane) => lane.limited);
   await permits.take([
-    { kind: 'account', refId: work.account_id, want: total },
+    ...sharedBuckets(work, null).map((bucket) => ({ ...bucket, want: total })),
     ...limited.map((lane) => ({ kind: 'campaign' as const, refId: lane.id, want: total })),
+    ...registrationsOf(work).map((bucket) => ({ ...bucket, want: total })),
     ...work.senders.map((sender) => ({ kind: 'sender' as const, refId: sender.id, want: each })),
   ]);
   let claimed = 0;
@@ -178,14 +190,14 @@ async function runCycle(deps: ActivityDeps, slice: Slice): Promise<number> {
 }
 
 async function sendUrgent(deps: ActivityDeps, slice: Slice, sender: PoolSender): Promise<number> {
-  const segments = Math.min(
-    slice.permits.left('sender', sender.id),
-    slice.permits.left('account', slice.work.account_id),
-  );
+  const shared = sharedBuckets(slice.work, null);
   return claimAndPost(deps, slice, {
-    seats: segments > 0 ? [{ senderId: sender.id, sender: sender.e164, segments }] : [],
+    seats: allotSeats({ permits: slice.permits, pace: deps.pace }, [sender], {
+      shared,
+      share: () => 1,
+    }),
     share: 1,
-    campaignId: null,
+    shared,
     claim: (claim) => claimSenderLane(deps.database, { ...claim, senderId: sender.id }),
   });
 }
@@ -197,10 +209,14 @@ async function sendLane(
 ): Promise<number> {
   const mark = currentMark(slice.marks, lane);
   let last: ClaimResult['last'] = null;
+  const shared = sharedBuckets(slice.work, lane.limited ? lane.id : null);
   const claimed = await claimAndPost(deps, slice, {
-    seats: bulkSeats(slice, lane),
+    seats: allotSeats({ permits: slice.permits, pace: deps.pace }, slice.work.senders, {
+      shared,
+      share: (sender) => (sender.urgent ? BULK_SHARE : 1),
+    }),
     share,
-    campaignId: lane.limited ? lane.id : null,
+    shared,
     claim: async (claim) => {
       const result = await claimCampaignLane(deps.database, {
         ...claim,
@@ -210,6 +226,7 @@ async function sendLane(
         idRange: launchIdRange(lane.launched_at),
       });
       last = result.last;
+      if (result.overBudget) await pauseForMoney(deps, lane.id);
       return result;
     },
   });
@@ -217,52 +234,54 @@ async function sendLane(
   return claimed;
 }
 
-/** Permits that bulk may use now: a part where urgent texts wait, within the account's and the campaign's. */
-function bulkSeats({ work, permits }: Slice, lane: CampaignLane): Seat[] {
-  let left = permits.left('account', work.account_id);
-  if (lane.limited) left = Math.min(left, permits.left('campaign', lane.id));
-  const seats: Seat[] = [];
-  for (const sender of work.senders) {
-    const own = permits.left('sender', sender.id);
-    const segments = Math.min(left, sender.urgent ? Math.floor(own * BULK_SHARE) : own);
-    if (segments < 1) continue;
-    seats.push({ senderId: sender.id, sender: sender.e164, segments });
-    left -= segments;
-  }
-  return seats;
+/** The carrier registrations of a pool's senders, each once. */
+function registrationsOf(work: PoolWork): Bucket[] {
+  const all = work.senders.flatMap((sender) => senderBuckets(sender).slice(1));
+  return [...new Map(all.map((bucket) => [`${bucket.kind}/${bucket.refId}`, bucket])).values()];
+}
+
+/** The people who are still to be texted wait for a decision: more money, or the end of the campaign. */
+async function pauseForMoney(deps: ActivityDeps, campaignId: string): Promise<void> {
+  await changeCampaign(deps.database, {
+    campaignId,
+    action: 'pause',
+    actor: 'engine',
+    reason: "The org's budget does not cover the next text. Raise it, then resume the campaign.",
+  });
+  deps.log.warn({ campaignId }, 'a campaign was paused: the budget of its org is used up');
 }
 
 /** Never rejects: a row that could not be recorded stays `sending`, and reconcile takes it over when its lease ends. */
 async function postOne(
   deps: ActivityDeps,
   slice: Slice,
-  { message, plan, before }: { message: ClaimedMessage; plan: ClaimPlan; before: number },
+  { message, buckets, before }: { message: ClaimedMessage; buckets: Bucket[]; before: number },
 ): Promise<void> {
   try {
-    const outcome = await postClaimed(deps, slice.loaded, { message, postBefore: before });
+    const outcome = await postClaimed(deps, slice.loaded, {
+      message,
+      postBefore: before,
+      segmentsPerSecond: senderOf(slice.work, message)?.segments_per_second ?? 1,
+      socket: slice.sockets,
+    });
     // Nothing left: its permits go back.
-    if (outcome === 'not-started') spend(slice.permits, spentBy(message, plan), -message.segments);
+    if (outcome === 'not-started') spendOn(slice.permits, buckets, -message.segments);
   } catch (error) {
     deps.log.error({ messageId: message.id, error: errorKind(error) }, 'could not record a text');
   }
-}
-
-/** Whose buckets a text spends. */
-interface Spent {
-  readonly senderId: string;
-  readonly accountId: string;
-  readonly campaignId: string | null;
 }
 
 interface ClaimPlan {
   readonly seats: readonly Seat[];
   /** The part of the free sockets that this claim may use. */
   readonly share: number;
-  readonly campaignId: string | null;
+  /** The buckets that its texts spend beside their sender's. */
+  readonly shared: readonly Bucket[];
   readonly claim: (claim: {
     seats: readonly Seat[];
     limit: number;
     leaseMs: number;
+    knownBeat: Date;
   }) => Promise<ClaimResult>;
 }
 
@@ -270,43 +289,38 @@ interface ClaimPlan {
 async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): Promise<number> {
   if (plan.seats.length === 0) return 0;
   const segments = plan.seats.reduce((sum, seat) => sum + seat.segments, 0);
-  const wanted = Math.min(Math.ceil(deps.sockets.free() * plan.share), segments, MAX_ROWS_A_CLAIM);
+  const { sockets } = slice;
+  const wanted = Math.min(Math.ceil(sockets.free() * plan.share), segments, MAX_ROWS_A_CLAIM);
   let reserved = 0;
-  while (reserved < wanted && deps.sockets.tryTake()) reserved += 1;
+  while (reserved < wanted && sockets.tryTake()) reserved += 1;
   if (reserved === 0) return 0;
   let before = 0;
   let rows: ClaimResult['claimed'] = [];
   try {
     before = postBefore();
-    const result = await plan.claim({ seats: plan.seats, limit: reserved, leaseMs: leaseMs(deps) });
+    const result = await plan.claim({
+      seats: plan.seats,
+      limit: reserved,
+      leaseMs: leaseMs(deps),
+      knownBeat: deps.knownBeat(),
+    });
     rows = result.claimed;
   } finally {
-    for (let unused = rows.length; unused < reserved; unused += 1) deps.sockets.release();
+    for (let unused = rows.length; unused < reserved; unused += 1) sockets.release();
   }
   for (const message of rows) {
-    spend(slice.permits, spentBy(message, plan), message.segments);
-    const posting = postOne(deps, slice, { message, plan, before });
+    const sender = senderOf(slice.work, message);
+    const buckets = [...(sender === undefined ? [] : senderBuckets(sender)), ...plan.shared];
+    spendOn(slice.permits, buckets, message.segments);
+    const posting = postOne(deps, slice, { message, buckets, before });
     slice.inFlight.add(posting);
     void posting.finally(() => slice.inFlight.delete(posting));
   }
   return rows.length;
 }
 
-function spentBy(message: ClaimedMessage, plan: ClaimPlan): Spent {
-  return {
-    senderId: message.sender_id,
-    accountId: message.account_id,
-    campaignId: plan.campaignId,
-  };
-}
-
-function spend(permits: PermitBook, ids: Spent, segments: number): void {
-  const used: [BucketKind, string][] = [
-    ['sender', ids.senderId],
-    ['account', ids.accountId],
-  ];
-  if (ids.campaignId !== null) used.push(['campaign', ids.campaignId]);
-  for (const [kind, refId] of used) permits.spend(kind, refId, segments);
+function senderOf(work: PoolWork, message: ClaimedMessage): PoolSender | undefined {
+  return work.senders.find((sender) => sender.id === message.sender_id);
 }
 
 async function queue(deps: ActivityDeps, messageId: string): Promise<SendMessageOutcome> {

@@ -18,6 +18,8 @@ import { createConversationRoutes } from './routes/conversations.ts';
 import { createImportRoutes } from './routes/imports.ts';
 import { createKeyRoutes } from './routes/keys.ts';
 import { createMessageRoutes } from './routes/messages.ts';
+import { createMoneyRoutes } from './routes/money.ts';
+import { createOrgRoutes } from './routes/org.ts';
 import { createProviderAccountRoutes } from './routes/provider-accounts.ts';
 import { createScriptRoutes } from './routes/scripts.ts';
 import { createSenderPoolRoutes } from './routes/sender-pools.ts';
@@ -57,6 +59,8 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
 
   app.route('/', createSystemRoutes(deps));
   app.route('/', createKeyRoutes(deps, keys));
+  app.route('/', createOrgRoutes(deps));
+  app.route('/', createMoneyRoutes(deps));
   app.route('/', createProviderAccountRoutes(deps));
   app.route('/', createSenderPoolRoutes(deps));
   app.route('/', createContactRoutes(deps));

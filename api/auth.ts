@@ -5,6 +5,8 @@ import { ApiError } from './errors.ts';
 
 /** Resources that decide who can do what, or hold credentials. */
 const ADMIN_PATHS = /^\/v1\/(?:keys|provider-accounts)(?:\/|$)/;
+/** Limits and money: everybody may look, an admin decides. But whoever may change anything may stop everything. */
+const ADMIN_CHANGES = /^\/v1\/(?:org|budget|rates|registrations)(?:\/(?!stop-sending$)|$)/;
 
 /** Finds whose key the request carries. */
 export function authenticate(keys: KeyLookup, now: () => Date): MiddlewareHandler<ApiEnv> {
@@ -22,7 +24,7 @@ export function authenticate(keys: KeyLookup, now: () => Date): MiddlewareHandle
   };
 }
 
-/** Lets reading need read, changing need write, keys and provider accounts admin. */
+/** Lets reading need read, changing need write; keys, provider accounts, limits and money admin. */
 export function authorize(): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     const needed = neededScope(c.req.method, c.req.path);
@@ -35,5 +37,6 @@ export function authorize(): MiddlewareHandler<ApiEnv> {
 
 function neededScope(method: string, path: string): Scope {
   if (ADMIN_PATHS.test(path)) return 'admin';
-  return method === 'GET' || method === 'HEAD' ? 'read' : 'write';
+  if (method === 'GET' || method === 'HEAD') return 'read';
+  return ADMIN_CHANGES.test(path) ? 'admin' : 'write';
 }

@@ -5,6 +5,7 @@ import { campaignWorkflowId } from '../workflows/contract.ts';
 import type { ApiDeps } from './context.ts';
 import { ApiError } from './errors.ts';
 import type {
+  BrakesSchema,
   CreateCampaignSchema,
   PatchCampaignSchema,
   TextingHoursSchema,
@@ -23,6 +24,14 @@ const DEFAULTS = {
   segmentsPerSecond: null,
   replyWindowSeconds: 259_200,
   startsAt: null,
+  busyPolicy: 'delay',
+  busyMinutes: 60,
+  finishBy: null,
+  maxOpenReplies: null,
+  brakeMinTexts: 200,
+  brakeFailures: 0.3,
+  brakeOptOuts: 0.15,
+  brakeViolations: 0.05,
 } as const;
 
 /** What a body says over what stands, or over the defaults. */
@@ -31,16 +40,24 @@ export function toDraft(
     | [z.infer<typeof CreateCampaignSchema>]
     | [z.infer<typeof PatchCampaignSchema>, CampaignDraft]
 ): CampaignDraft {
-  const { textingHours, ...given } = input;
+  const { textingHours, brakes, ...given } = input;
   const hours = textingHours === undefined ? {} : toMinutes(textingHours);
+  const limits = brakes === undefined ? {} : toBrakes(brakes);
   // The first form has every required field; the second begins with a whole draft.
-  return { ...DEFAULTS, ...before, ...definedOnly(given), ...hours } as CampaignDraft;
+  return { ...DEFAULTS, ...before, ...definedOnly(given), ...hours, ...limits } as CampaignDraft;
 }
 
 /** A campaign as the API shows it. */
 export function showCampaign({ settings }: Pick<ApiDeps, 'settings'>) {
   return (row: CampaignView) => {
-    const { hoursStartMinute, hoursEndMinute, hoursDays, hoursBlackout, ...rest } = row;
+    const { hoursStartMinute, hoursEndMinute, hoursDays, hoursBlackout, ...others } = row;
+    const { brakeMinTexts, brakeFailures, brakeOptOuts, brakeViolations, ...rest } = others;
+    const brakes = {
+      minTexts: brakeMinTexts,
+      failures: brakeFailures,
+      optOuts: brakeOptOuts,
+      violations: brakeViolations,
+    };
     const textingHours = {
       start: toClock(hoursStartMinute),
       end: toClock(hoursEndMinute),
@@ -51,7 +68,7 @@ export function showCampaign({ settings }: Pick<ApiDeps, 'settings'>) {
       row.launchedAt === null
         ? null
         : `${settings.temporalUiUrl.replace(/\/+$/, '')}/namespaces/${encodeURIComponent(settings.temporalNamespace)}/workflows/${encodeURIComponent(campaignWorkflowId(row.id))}`;
-    return { ...rest, textingHours, temporalUrl };
+    return { ...rest, textingHours, brakes, temporalUrl };
   };
 }
 
@@ -68,6 +85,15 @@ export function stateError(campaign: Pick<CampaignView, 'state'>, action: string
     `The campaign is ${campaign.state}, which does not allow to ${action}. ${can}`,
     { errors: [{ field: 'state', message: campaign.state }] },
   );
+}
+
+function toBrakes(brakes: z.infer<typeof BrakesSchema>) {
+  return definedOnly({
+    brakeMinTexts: brakes.minTexts,
+    brakeFailures: brakes.failures,
+    brakeOptOuts: brakes.optOuts,
+    brakeViolations: brakes.violations,
+  });
 }
 
 function toMinutes(hours: TextingHours) {

@@ -38,6 +38,9 @@ export function toProgress(row: ProgressRow) {
     answers: groupAnswers(byKind('answer')),
     optOuts: sum(byKind('optout')),
     skips: byKind('skip'),
+    errors: byKind('error'),
+    openReplies: row.openReplies,
+    projectedFinishAt: row.state === 'running' ? row.projectedFinishAt : null,
     launchedAt: row.launchedAt,
     finishedAt: row.finishedAt,
   };
@@ -59,8 +62,16 @@ export function toReport(row: ReportRow) {
     },
     rejects: row.rejects,
     segmentsSent: row.segmentsSent,
+    cost: toCost(row.costs),
+    unknownTexts: [...row.unknownTexts],
     sumsAgree: sameSums && allDone && row.firstTexts === row.audience,
   };
+}
+
+/** Amounts of several currencies have no sum. */
+function toCost(costs: ReportRow['costs']) {
+  const [cost] = costs;
+  return cost === undefined || costs.length > 1 ? null : cost;
 }
 
 function groupCounters(counters: readonly CounterRow[]): (kind: string) => Record<string, number> {

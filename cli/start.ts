@@ -1,6 +1,8 @@
 /** One process of the engine, or one administrative act: `npm start -- <command>`. */
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
+import type { Database } from '../db/client.ts';
+import type * as KillSwitches from '../db/kill-switches.ts';
 import { migrate } from '../db/migrate.ts';
 import { ConfigError, describeConfig, readConfig } from '../runtime/config.ts';
 
@@ -12,6 +14,10 @@ const HELP = `npm start -- <command>
   simulator              a server that speaks Twilio's API, for development
   migrate                brings the database at DATABASE_URL up to date
   create-org --name X    makes an org and its first API key
+  stop-sending --reason X   stops everything that this deployment sends, at once
+  resume-sending         lets it send again
+  recover [--since T]    after the database was restored from a backup: learns from the
+                         provider what was sent and said since, and ends safe mode
   check-config           checks the environment and says what is wrong
   print-config           the settings as a Markdown table
   print-schema           the Prisma schema of the database at DATABASE_URL
@@ -39,6 +45,21 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<voi
     print(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`);
   },
   'create-org': createFirstKey,
+  'stop-sending': stopSending,
+  'resume-sending': async () => {
+    const changed = await asEngine((database, { switchDeployment }) =>
+      switchDeployment(database, true, null),
+    );
+    print(changed ? 'The deployment sends again.' : 'It was not stopped.');
+  },
+  recover: async (args) => {
+    const { values } = parseArgs({ args: [...args], options: { since: { type: 'string' } } });
+    const since = values.since === undefined ? null : new Date(values.since);
+    if (since !== null && Number.isNaN(since.getTime()))
+      throw new UsageError('recover --since needs an instant, such as 2026-01-31T12:00:00Z.');
+    readConfig();
+    await (await import('../worker/recover.ts')).runRecover(since, print);
+  },
   'check-config': async () => {
     readConfig();
     print('The configuration is valid.');
@@ -55,6 +76,39 @@ async function createFirstKey(args: readonly string[]): Promise<void> {
   const { createOrg } = await import('../db/orgs.ts');
   const { orgId, apiKey } = await createOrg(ownerUrl(), { name: values.name });
   print(JSON.stringify({ orgId, apiKey }));
+}
+
+async function stopSending(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({ args: [...args], options: { reason: { type: 'string' } } });
+  const changed = await asEngine((database, { switchDeployment }) =>
+    switchDeployment(database, false, values.reason ?? null),
+  );
+  // A claim made just before may still start its request.
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  print(
+    changed
+      ? 'Nothing leaves this deployment any more. Resume with: npm start -- resume-sending'
+      : 'It was stopped before.',
+  );
+}
+
+/** Works on the database as the engine does; row security binds even its owner. */
+async function asEngine<Result>(
+  work: (database: Database, switches: typeof KillSwitches) => Promise<Result>,
+): Promise<Result> {
+  const { createDatabase } = await import('../db/client.ts');
+  const url = new URL(ownerUrl());
+  url.username = 'gw_engine';
+  const database = createDatabase({
+    url: url.href,
+    applicationName: 'groundswell-switch',
+    poolSize: 1,
+  });
+  try {
+    return await work(database, await import('../db/kill-switches.ts'));
+  } finally {
+    await database.close();
+  }
 }
 
 async function printSchema(): Promise<void> {

@@ -41,11 +41,17 @@ select a.id, a.org_id, o.name as org_name, a.provider, a.account_sid, a.auth_tok
        a.state::text as state, a.gap_since, a.inbound_seen_at
   from provider_account a join org o on o.id = a.org_id`;
 
+/** Nobody has thrown a kill switch over the account `a`: its own, its org's, the deployment's; and no safe mode. */
+export const ACCOUNT_IS_ON = `a.state = 'active'
+       and not exists (select 1 from org o where o.id = a.org_id and o.sending_stopped_at is not null)
+       and not exists (select 1 from deployment d where d.id = 1 and (d.stopped_at is not null or d.safe_mode_at is not null))`;
+
 /**
  * After an outage a stop may be waiting in the provider's list: five minutes at most. Until the first beat
  * after it nobody has noticed the outage yet, so an old beat closes everything too.
  */
-export const ACCOUNT_MAY_SEND = `a.state = 'active' and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes')
+export const ACCOUNT_MAY_SEND = `${ACCOUNT_IS_ON}
+       and (a.gap_since is null or a.gap_noticed_at < now() - interval '5 minutes')
        and (select beat_at from deployment where id = 1) > now() - interval '10 s'`;
 
 /** `defaultBaseUrl` stands in for accounts that name none; null: the provider's own address. */

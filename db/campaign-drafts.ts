@@ -10,6 +10,9 @@ export type StartMode = (typeof START_MODES)[number];
 export const UNKNOWN_POLICIES = ['at_most_once', 'confirmed_absent', 'at_least_once'] as const;
 export type UnknownPolicy = (typeof UNKNOWN_POLICIES)[number];
 
+export const BUSY_POLICIES = ['send', 'delay', 'skip'] as const;
+export type BusyPolicy = (typeof BUSY_POLICIES)[number];
+
 /** What an org decides about a campaign before its launch. */
 export interface CampaignDraft {
   readonly name: string;
@@ -26,6 +29,14 @@ export interface CampaignDraft {
   readonly segmentsPerSecond: number | null;
   readonly replyWindowSeconds: number;
   readonly startsAt: Date | string | null;
+  readonly busyPolicy: BusyPolicy;
+  readonly busyMinutes: number;
+  readonly finishBy: Date | string | null;
+  readonly maxOpenReplies: number | null;
+  readonly brakeMinTexts: number;
+  readonly brakeFailures: number | null;
+  readonly brakeOptOuts: number | null;
+  readonly brakeViolations: number | null;
 }
 
 export interface CampaignView extends CampaignDraft {
@@ -34,6 +45,7 @@ export interface CampaignView extends CampaignDraft {
   readonly fence: number;
   readonly accountId: string;
   readonly startsAt: Date | null;
+  readonly finishBy: Date | null;
   readonly launchedAt: Date | null;
   readonly repliesClosedAt: Date | null;
   readonly finishedAt: Date | null;
@@ -46,7 +58,9 @@ const VIEW = `c.id, c.name, c.state::text as state, c.fence, c.list_id as "listI
   c.hours_start_minute as "hoursStartMinute", c.hours_end_minute as "hoursEndMinute", c.hours_days as "hoursDays",
   c.hours_blackout::text[] as "hoursBlackout", c.segments_per_second as "segmentsPerSecond", c.reply_window_s as "replyWindowSeconds",
   c.starts_at as "startsAt", c.launched_at as "launchedAt", c.replies_closed_at as "repliesClosedAt", c.finished_at as "finishedAt",
-  c.state_reason as "stateReason", c.created_at as "createdAt"`;
+  c.state_reason as "stateReason", c.created_at as "createdAt", c.busy_policy as "busyPolicy", c.busy_minutes as "busyMinutes",
+  c.finish_by as "finishBy", c.max_open_replies as "maxOpenReplies", c.brake_min_texts as "brakeMinTexts",
+  c.brake_failures as "brakeFailures", c.brake_opt_outs as "brakeOptOuts", c.brake_violations as "brakeViolations"`;
 
 /** List, script version and pool as this org sees them: a foreign one is not there. */
 const REFERENCES = `
@@ -55,9 +69,11 @@ refs as (
          (select v.id from script_version v where v.id = $3::uuid) as script_version_id,
          p.id as pool_id, p.account_id
     from (select 1) one left join sender_pool p on p.id = $4::uuid)`;
-const SETTINGS = `$5, $6, $7::campaign_start_mode, $8::unknown_policy, $9::int, $10::int, $11::int[], $12::text[]::date[], $13::float8, $14::int, $15::timestamptz`;
+const SETTINGS = `$5, $6, $7::campaign_start_mode, $8::unknown_policy, $9::int, $10::int, $11::int[], $12::text[]::date[], $13::float8, $14::int, $15::timestamptz,
+  $16, $17::int, $18::timestamptz, $19::int, $20::int, $21::float8, $22::float8, $23::float8`;
 const SETTING_COLUMNS = `name, programme, start_mode, unknown_policy, hours_start_minute, hours_end_minute, hours_days, hours_blackout,
-  segments_per_second, reply_window_s, starts_at`;
+  segments_per_second, reply_window_s, starts_at, busy_policy, busy_minutes, finish_by, max_open_replies, brake_min_texts,
+  brake_failures, brake_opt_outs, brake_violations`;
 const COMPLETE = `r.list_id is not null and r.script_version_id is not null and r.pool_id is not null`;
 
 /** The campaign as it was saved, or which of what it names does not exist. */
@@ -79,7 +95,7 @@ export async function insertCampaign(
        returning id, org_id, name),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id, detail)
-       select $16::uuid, org_id, $17, 'campaign.create', 'campaign', id, jsonb_build_object('name', name) from c)
+       select $24::uuid, org_id, $25, 'campaign.create', 'campaign', id, jsonb_build_object('name', name) from c)
      select r.list_id, r.script_version_id, r.pool_id, (select count(*)::int from c) as saved from refs r`,
     ...draftParameters(campaignId, draft),
     newId(),
@@ -99,11 +115,11 @@ export async function updateCampaign(
      c as (
        update campaign c set (list_id, script_version_id, pool_id, account_id, ${SETTING_COLUMNS}) =
               row(r.list_id, r.script_version_id, r.pool_id, r.account_id, ${SETTINGS}), state = 'draft', fence = c.fence + 1
-         from refs r where c.id = $1::uuid and c.fence = $18::int and c.state in ('draft', 'checked') and ${COMPLETE}
+         from refs r where c.id = $1::uuid and c.fence = $26::int and c.state in ('draft', 'checked') and ${COMPLETE}
        returning c.id, c.org_id),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id)
-       select $16::uuid, org_id, $17, 'campaign.edit', 'campaign', id from c)
+       select $24::uuid, org_id, $25, 'campaign.edit', 'campaign', id from c)
      select r.list_id, r.script_version_id, r.pool_id, (select count(*)::int from c) as saved from refs r`,
     ...draftParameters(campaign.id, draft),
     newId(),
@@ -203,6 +219,14 @@ function draftParameters(campaignId: string, draft: CampaignDraft): unknown[] {
     draft.segmentsPerSecond,
     draft.replyWindowSeconds,
     draft.startsAt,
+    draft.busyPolicy,
+    draft.busyMinutes,
+    draft.finishBy,
+    draft.maxOpenReplies,
+    draft.brakeMinTexts,
+    draft.brakeFailures,
+    draft.brakeOptOuts,
+    draft.brakeViolations,
   ];
 }
 

@@ -9,14 +9,21 @@ export interface ProgressRow {
   readonly leftOut: Record<string, number>;
   readonly launchedAt: Date | null;
   readonly finishedAt: Date | null;
+  readonly projectedFinishAt: Date | null;
+  readonly openReplies: number;
   readonly counters: readonly CounterRow[];
 }
+
+/** An instant inside JSON as everywhere else: ISO 8601, UTC, milliseconds. */
+const ISO = (column: string): string =>
+  `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /** Counters and progress in one snapshot. */
 const PROGRESS = `
 select c.state::text as state, c.start_mode::text as "startMode", p.resolved_start_mode::text as "resolvedStartMode",
        coalesce(p.audience, 0) as audience, coalesce(p.left_out, '{}') as "leftOut",
-       c.launched_at as "launchedAt", c.finished_at as "finishedAt",
+       c.launched_at as "launchedAt", c.finished_at as "finishedAt", p.projected_finish_at as "projectedFinishAt",
+       (select count(*)::int from conversation v where v.campaign_id = c.id and v.state = 'needs_reply') as "openReplies",
        coalesce((select jsonb_agg(to_jsonb(t)) from (${READ_COUNTERS}) t), '[]') as counters`;
 
 export async function readProgress(
@@ -37,6 +44,17 @@ export interface ReportRow extends ProgressRow {
   readonly segmentsSent: number;
   readonly rejects: Record<string, number>;
   readonly conversations: Record<string, number>;
+  readonly costs: readonly {
+    readonly spentMicros: string;
+    readonly reservedMicros: string;
+    readonly currency: string;
+  }[];
+  readonly unknownTexts: readonly {
+    readonly messageId: string;
+    readonly since: string;
+    readonly looks: number;
+    readonly nextLookAt: string | null;
+  }[];
 }
 
 /** Progress and the ledger itself in one snapshot, so that they can be compared. Costs a scan of the campaign's texts. */
@@ -49,13 +67,24 @@ export async function readReport(
        select state, case when state = 'rejected' then coalesce(error_code::text, reason, 'unknown') end as reject,
               purpose = 'campaign' and try = 1 and wave = 0 as first, count(*) as n, coalesce(sum(segments), 0) as segments
          from message where campaign_id = $1::uuid and direction = 'outbound' group by 1, 2, 3),
+     costs as (
+       select jsonb_build_object('currency', currency,
+                'spentMicros', coalesce(sum(price_micros) filter (where state = 'accepted'), 0)::text,
+                'reservedMicros', coalesce(sum(price_micros) filter (where state in ('sending', 'unknown')), 0)::text) as cost
+         from message where campaign_id = $1::uuid and direction = 'outbound' and currency is not null group by currency),
+     doubtful as (
+       select id, claimed_at, reconcile_looks, reconcile_at from message
+        where campaign_id = $1::uuid and direction = 'outbound' and state = 'unknown' order by id limit 100),
      talks as (select state, count(*) as n from conversation where campaign_id = $1::uuid group by 1)
      ${PROGRESS},
        coalesce((select jsonb_object_agg(state, n) from (select state, sum(n) as n from texts group by 1) t), '{}') as ledger,
        coalesce((select sum(n) from texts where first), 0)::int as "firstTexts",
        coalesce((select sum(segments) from texts where state = 'accepted'), 0)::int as "segmentsSent",
        coalesce((select jsonb_object_agg(reject, n) from (select reject, sum(n) as n from texts where reject is not null group by 1) t), '{}') as rejects,
-       coalesce((select jsonb_object_agg(state, n) from talks), '{}') as conversations
+       coalesce((select jsonb_object_agg(state, n) from talks), '{}') as conversations,
+       coalesce((select jsonb_agg(cost) from costs), '[]') as costs,
+       coalesce((select jsonb_agg(jsonb_build_object('messageId', id, 'since', ${ISO('claimed_at')}, 'looks', reconcile_looks,
+                   'nextLookAt', ${ISO('reconcile_at')}) order by id) from doubtful), '[]') as "unknownTexts"
        from campaign c left join campaign_progress p on p.campaign_id = c.id where c.id = $1::uuid`,
     campaignId,
   );

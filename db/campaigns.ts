@@ -1,6 +1,7 @@
 import { type CampaignAction, nextState, statesAllowing } from '../domain/campaign-state.ts';
 import type { Database, TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
+import { burstOf } from './permits.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
 import { skipRows } from './skipping.ts';
 
@@ -41,9 +42,11 @@ changed as (
   returning c.id, c.org_id, c.pool_id, c.state, c.fence, h.state as was),
 begun as (
   insert into campaign_progress (campaign_id, org_id) select id, org_id from changed where $2 = 'launch' on conflict do nothing),
+unmarked as (
+  update campaign_progress p set brake_mark = null from changed c where $2 = 'resume' and p.campaign_id = c.id),
 capped as (
   insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
-  select 'campaign', c.id, k.segments_per_second, greatest(k.segments_per_second, 1), greatest(k.segments_per_second, 1)
+  select 'campaign', c.id, k.segments_per_second, ${burstOf('k.segments_per_second')}, ${burstOf('k.segments_per_second')}
     from changed c join campaign k on k.id = c.id where $2 = 'launch' and k.segments_per_second is not null
   on conflict do nothing),
 audited as (

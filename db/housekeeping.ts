@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { ACCOUNT_IS_ON } from './accounts.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
 import { skipRows } from './skipping.ts';
 
@@ -26,7 +27,7 @@ export async function ringOverduePools(database: Database): Promise<number> {
   const rows = await database.query(
     `with late as (
        select p.id from sender_pool p join provider_account a on a.id = p.account_id
-        where a.state = 'active' and (
+        where ${ACCOUNT_IS_ON} and (
           exists (select 1 from sender s join message m on m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool'
                    where s.pool_id = p.id and s.state = 'active' and m.due_at < now() - interval '60 s')
           or exists (select 1 from campaign c join message m on m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null
@@ -54,10 +55,13 @@ export async function expirePlanned(database: Database): Promise<number> {
   return rows.length;
 }
 
-/** Partitions for this month and the next three; expired idempotency keys. */
+/** Partitions for this month and the next three; expired idempotency keys and senders' loads. */
 export async function housekeep(database: Database): Promise<void> {
   await database.query(`select ensure_partitions(now()::date, 4)::text as done`);
   await database.query(
     `delete from idempotency_key where created_at < now() - interval '3 days' returning 1 as done`,
+  );
+  await database.query(
+    `delete from sender_load where minute < now() - interval '1 hour' returning 1 as done`,
   );
 }

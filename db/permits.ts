@@ -1,6 +1,24 @@
 import type { Database } from './client.ts';
 
-export type BucketKind = 'account' | 'campaign' | 'channel' | 'org' | 'registration' | 'sender';
+export type BucketKind =
+  | 'account'
+  | 'campaign'
+  | 'channel'
+  | 'org'
+  | 'registration'
+  | 'registration_day'
+  | 'sender';
+
+/** The bucket of the channel that all texts share; other channels get ids of their own. */
+export const SMS_CHANNEL_ID = '00000000-0000-8000-8000-0000000000a1';
+
+/**
+ * SQL for how much a bucket of this rate holds at most: a quarter of a second, and one segment at least. What
+ * is due after a pause or an outage thus never bursts.
+ */
+export function burstOf(rate: string): string {
+  return `greatest(${rate} * 0.25, 1)`;
+}
 
 /** One bucket's part in a cycle: what the last cycle did not use goes back, what this one wants comes out. */
 export interface PermitRequest {
@@ -64,7 +82,7 @@ export async function takePermits(
 /** Creates a bucket, or changes its rate; a raised rate never fills it at once. */
 export const SET_BUCKET = `
 insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
-values ($1::bucket_kind, $2::uuid, $3::float8, greatest($3::float8, 1), greatest($3::float8, 1))
+values ($1::bucket_kind, $2::uuid, $3::float8, ${burstOf('$3::float8')}, ${burstOf('$3::float8')})
 on conflict (kind, ref_id) do update
    set segments_per_second = excluded.segments_per_second, burst = excluded.burst,
        tokens = least(permit_bucket.tokens, excluded.burst)

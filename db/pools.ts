@@ -1,11 +1,11 @@
 import type { Database } from './client.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
-import { ACCOUNT_MAY_SEND } from './accounts.ts';
+import { ACCOUNT_IS_ON, ACCOUNT_MAY_SEND } from './accounts.ts';
 
 export interface PoolSender {
   readonly id: string;
   readonly e164: string;
-  readonly account_id: string;
+  readonly registration_id: string | null;
   readonly segments_per_second: number;
   /** Whether urgent texts (replies, confirmations) of this sender are due. */
   readonly urgent: boolean;
@@ -20,21 +20,31 @@ export interface CampaignLane {
 
 export interface PoolWork {
   readonly account_id: string;
+  readonly org_id: string;
   readonly senders: readonly PoolSender[];
   readonly campaigns: readonly CampaignLane[];
 }
+
+/** A sender rests while this many seconds of its work wait inside the provider, where no pause or stop can reach it. */
+const MOST_INSIDE_S = 120;
+/** Texts of which no report came for so long (minutes) are taken to have left the provider. */
+const REPORTS_WITHIN_MIN = 10;
+
+const CROWDED = `
+  coalesce((select sum(l.taken - l.passed_on) from sender_load l
+    where l.sender_id = s.id and l.minute > now() - interval '${REPORTS_WITHIN_MIN} minutes'), 0) >= s.segments_per_second * ${MOST_INSIDE_S}`;
 
 /**
  * What is due for a pool now: its usable senders, those of them with urgent rows, and the running
  * campaigns with due rows. Each question is one probe of a partial index.
  */
 const WORK = `
-select p.account_id,
-  coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164, 'account_id', s.account_id,
-              'segments_per_second', s.segments_per_second,
+select p.account_id, p.org_id,
+  coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164, 'registration_id', s.registration_id,
+              'segments_per_second', s.segments_per_second::float8,
               'urgent', exists (select 1 from message m where m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool' and m.due_at <= now())) order by s.id)
-     from sender s where s.pool_id = p.id and (s.state = 'active' or (s.state = 'held' and s.held_until < now()))), '[]') as senders,
-  coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'launched_at', c.launched_at, 'limited', c.segments_per_second is not null) order by c.id)
+     from sender s where s.pool_id = p.id and (s.state = 'active' or (s.state = 'held' and s.held_until < now())) and not ${CROWDED}), '[]') as senders,
+  coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'launched_at', c.launched_at, 'limited', c.segments_per_second is not null or c.finish_by is not null) order by c.id)
      from campaign c where c.pool_id = p.id and c.state = 'running'
       and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null and m.due_at <= now())), '[]') as campaigns
  from sender_pool p join provider_account a on a.id = p.account_id
@@ -42,6 +52,7 @@ where p.id = $1::uuid and ${ACCOUNT_MAY_SEND}`;
 
 interface WorkRow {
   readonly account_id: string;
+  readonly org_id: string;
   readonly senders: PoolSender[];
   readonly campaigns: (Omit<CampaignLane, 'launched_at'> & { readonly launched_at: string })[];
 }
@@ -52,6 +63,7 @@ export async function findPoolWork(database: Database, poolId: string): Promise<
   if (row === undefined) return null;
   return {
     account_id: row.account_id,
+    org_id: row.org_id,
     senders: row.senders,
     campaigns: row.campaigns.map((lane) => ({ ...lane, launched_at: new Date(lane.launched_at) })),
   };
@@ -63,7 +75,7 @@ export async function findPoolWork(database: Database, poolId: string): Promise<
  */
 const NEXT_DUE = `
 select min(due_at) filter (where due_at < now() + interval '60 s' and exists (
-         select 1 from sender_pool p join provider_account a on a.id = p.account_id where p.id = $1::uuid and a.state = 'active')) as due_at
+         select 1 from sender_pool p join provider_account a on a.id = p.account_id where p.id = $1::uuid and ${ACCOUNT_IS_ON})) as due_at
   from (
     select min(greatest(m.due_at, case when s.state = 'held' then s.held_until end)) as due_at from sender s, lateral (
         select due_at from message where sender_id = s.id and state = 'planned' and driver = 'pool' order by due_at limit 1) m
@@ -116,6 +128,7 @@ export async function handToPool(database: Database, messageId: string): Promise
 
 export interface SendableMessage {
   readonly id: string;
+  readonly org_id: string;
   readonly state: string;
   readonly driver: string;
   readonly account_id: string;
@@ -124,7 +137,7 @@ export interface SendableMessage {
   readonly sender: string | null;
   readonly campaign_id: string | null;
   readonly segments: number;
-  readonly senders: readonly { readonly id: string; readonly e164: string }[];
+  readonly senders: readonly PoolSender[];
   readonly campaign_limited: boolean;
 }
 
@@ -134,11 +147,12 @@ export async function findSendable(
   messageId: string,
 ): Promise<SendableMessage | null> {
   const [row] = await database.query<SendableMessage>(
-    `select m.id, m.state::text as state, m.driver::text as driver, m.account_id, m.pool_id, m.sender_id, m.sender,
+    `select m.id, m.org_id, m.state::text as state, m.driver::text as driver, m.account_id, m.pool_id, m.sender_id, m.sender,
             m.campaign_id, m.segments,
-            coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164) order by s.id) from sender s
-               where s.pool_id = m.pool_id and s.state = 'active' and (m.sender_id is null or s.id = m.sender_id)), '[]') as senders,
-            exists (select 1 from campaign c where c.id = m.campaign_id and c.segments_per_second is not null) as campaign_limited
+            coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164, 'registration_id', s.registration_id,
+                 'segments_per_second', s.segments_per_second::float8, 'urgent', true) order by s.id) from sender s
+               where not ${CROWDED} and s.pool_id = m.pool_id and s.state = 'active' and (m.sender_id is null or s.id = m.sender_id)), '[]') as senders,
+            exists (select 1 from campaign c where c.id = m.campaign_id and (c.segments_per_second is not null or c.finish_by is not null)) as campaign_limited
        from message m where m.id = $1::uuid`,
     messageId,
   );

@@ -1,5 +1,6 @@
 import type { Database } from './client.ts';
 import { idRange } from '../domain/derived-id.ts';
+import { settleBudget } from './budgets.ts';
 import { newId } from './ids.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
 
@@ -46,7 +47,13 @@ recorded as (
    where m.id = r.id and m.attempt = r.attempt
      and (h.state = 'sending' or (r.outcome = 'accepted' and h.state in ('unknown', 'lost')))
   returning m.id, m.org_id, m.account_id, m.pool_id, m.campaign_id, m.conversation_id, m.sender, m.address,
-            m.provider_message_id, m.state, h.state as was, m.error_code, m.reason, m.claimed_at, r.event_id),
+            m.provider_message_id, m.state, h.state as was, m.error_code, m.reason, m.claimed_at, r.event_id,
+            m.sender_id, m.segments, m.price_micros),
+${settleBudget('recorded')},
+loaded as (
+  insert into sender_load (sender_id, minute, taken)
+  select sender_id, date_trunc('minute', now()), sum(segments) from recorded where state = 'accepted' group by 1 order by 1
+  on conflict (sender_id, minute) do update set taken = sender_load.taken + excluded.taken),
 keyed as (
   insert into provider_key (account_id, provider_message_id, message_id)
   select account_id, provider_message_id, id from recorded where state = 'accepted'
@@ -69,7 +76,10 @@ counted as (
   select org_id, campaign_id, 'state', value, sum(n) from (
       select org_id, campaign_id, state::text as value, count(*) as n from recorded group by 1, 2, 3
       union all select org_id, campaign_id, was::text, -count(*) from recorded group by 1, 2, 3) t
-   where campaign_id is not null group by 1, 2, 4),
+   where campaign_id is not null group by 1, 2, 4
+  union all
+  select org_id, campaign_id, 'error', error_code::text, count(*) from recorded
+   where state = 'rejected' and error_code is not null and campaign_id is not null group by 1, 2, 4),
 ${wakePools(`select pool_id from recorded where state = 'planned'`)},
 rung as (
   insert into outbox (kind, ref_id) select 'wake_pool', id from woken order by id

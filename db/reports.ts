@@ -1,5 +1,6 @@
 import type { Database } from './client.ts';
 import { idRange } from '../domain/derived-id.ts';
+import { settleBudget } from './budgets.ts';
 import { newId } from './ids.ts';
 import { markContacts } from './records.ts';
 import { suppressReported } from './suppressions.ts';
@@ -18,19 +19,24 @@ export interface ReportArrival {
 /**
  * Keeps every report as it came and lifts each row's delivery to the highest rank seen. A report is
  * also proof of a create: a row that waits for its answer, or was given up, becomes `accepted`. The
- * account of the path must own the row, and a row known by another provider id is left alone.
+ * account of the path must own the row, and a row known by another provider id is left alone: what does
+ * not fit its row is kept without it, and never stands in the way of a report that does.
  * Rows are locked in id order, as in the record statement. Only the locking part names the range of ids:
  * see docs/decisions/0003. Measured: 100 reports 1.5 ms p50.
  */
 const STORE = `
 with e as materialized (
   select * from jsonb_to_recordset($1::jsonb) e(event_id uuid, account_id uuid, org_id uuid, message_id uuid, pid text, status delivery_status, code int)),
+own as (
+  select e.*, m.id as own_id, m.id is not null and (m.provider_message_id is null or m.provider_message_id = e.pid) as fits
+    from e left join message m on m.id = e.message_id and m.account_id = e.account_id and m.id between $2::uuid and $3::uuid),
 kept as (
-  insert into provider_event (id, org_id, account_id, message_id, kind, provider_message_id, status, error_code)
-  select event_id, org_id, account_id, message_id, 'status', pid, status, code from e),
-top as (select distinct on (message_id) * from e order by message_id, status desc, code nulls last),
+  insert into provider_event (id, org_id, account_id, message_id, kind, provider_message_id, status, error_code, detail)
+  select event_id, org_id, account_id, own_id, 'status', pid, status, code,
+         case when own_id is null then jsonb_build_object('named', message_id) else '{}' end from own),
+top as (select distinct on (message_id) * from own where fits order by message_id, status desc, code nulls last),
 held as (
-  select m.id, m.contact_id, m.state as was, m.delivery as was_delivery from message m join top t on t.message_id = m.id and t.account_id = m.account_id
+  select m.id, m.contact_id, m.state as was, m.delivery as was_delivery, m.error_code as was_code from message m join top t on t.message_id = m.id and t.account_id = m.account_id
    where m.id between $2::uuid and $3::uuid and m.direction = 'outbound'
      and (m.provider_message_id is null or m.provider_message_id = t.pid)
    order by m.id for update of m),
@@ -46,7 +52,16 @@ lifted as (
    where m.id = t.message_id
      and (m.delivery < t.status or h.was in ('planned', 'sending', 'unknown', 'lost', 'rejected'))
   returning m.id, m.org_id, m.account_id, m.campaign_id, m.conversation_id, m.contact_id, m.sender, m.address,
-            m.provider_message_id, m.state, m.delivery, m.error_code, m.claimed_at, h.was, h.was_delivery),
+            m.provider_message_id, m.state, m.delivery, m.error_code, m.claimed_at, h.was, h.was_delivery, h.was_code,
+            m.sender_id, m.segments, m.accepted_at, m.price_micros),
+${settleBudget('lifted')},
+loaded as (
+  insert into sender_load (sender_id, minute, taken, passed_on)
+  select sender_id, date_trunc('minute', accepted_at), coalesce(sum(segments) filter (where was <> 'accepted'), 0),
+         coalesce(sum(segments) filter (where delivery >= 'sent'), 0)
+    from lifted where sender_id is not null and (was <> 'accepted' or (was_delivery < 'sent' and delivery >= 'sent'))
+   group by 1, 2 order by 1, 2
+  on conflict (sender_id, minute) do update set taken = sender_load.taken + excluded.taken, passed_on = sender_load.passed_on + excluded.passed_on),
 keyed as (
   insert into provider_key (account_id, provider_message_id, message_id)
   select account_id, provider_message_id, id from lifted where state <> was order by 1, 2 on conflict do nothing),
@@ -66,6 +81,7 @@ counted as (
   select org_id, campaign_id, kind, value, sum(n) from (
       select org_id, campaign_id, 'delivery' as kind, delivery::text as value, 1 as n from lifted where delivery <> was_delivery
       union all select org_id, campaign_id, 'delivery', was_delivery::text, -1 from lifted where delivery <> was_delivery and was_delivery <> 'none'
+      union all select org_id, campaign_id, 'error', error_code::text, 1 from lifted where error_code is not null and was_code is null
       union all select org_id, campaign_id, 'state', state::text, 1 from lifted where state <> was
       union all select org_id, campaign_id, 'state', was::text, -1 from lifted where state <> was) t
    where campaign_id is not null group by 1, 2, 3, 4)

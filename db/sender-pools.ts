@@ -1,5 +1,6 @@
 import type { TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
+import { burstOf } from './permits.ts';
 import { pageBy, pageParameters, toPage, type Page, type PageRequest } from './page.ts';
 
 export interface SenderPoolView {
@@ -15,11 +16,12 @@ export interface SenderView {
   readonly segmentsPerSecond: number;
   readonly state: 'active' | 'held' | 'stopped';
   readonly stateReason: string | null;
+  readonly registrationId: string | null;
 }
 
 const VIEW = `p.id, p.name, p.account_id as "accountId", p.created_at as "createdAt"`;
 const SENDER_VIEW = `s.id, s.e164, s.segments_per_second::float8 as "segmentsPerSecond", s.state::text as state,
-  s.state_reason as "stateReason"`;
+  s.state_reason as "stateReason", s.registration_id as "registrationId"`;
 
 /** Whether the account exists, and the new pool: null when the name is taken. */
 export async function insertSenderPool(
@@ -81,26 +83,30 @@ export async function listSenders(tenant: TenantDatabase, poolId: string): Promi
  */
 const ADD_SENDERS = `
 with p as (select id, org_id, account_id from sender_pool where id = $1::uuid),
-e as (select * from unnest($2::uuid[], $3::text[], $4::float8[]) e(id, e164, rate)),
+e as (select * from unnest($2::uuid[], $3::text[], $4::float8[], $7::uuid[]) e(id, e164, rate, registration_id)),
+foreigners as (select e.registration_id from e where e.registration_id is not null and not exists (select 1 from registration r where r.id = e.registration_id)),
 taken as (select s.e164 from sender s join p on p.account_id = s.account_id join e on e.e164 = s.e164),
 s as (
-  insert into sender (id, org_id, account_id, pool_id, e164, segments_per_second)
-  select e.id, p.org_id, p.account_id, p.id, e.e164, e.rate from p, e where not exists (select 1 from taken)
+  insert into sender (id, org_id, account_id, pool_id, e164, segments_per_second, registration_id)
+  select e.id, p.org_id, p.account_id, p.id, e.e164, e.rate, e.registration_id from p, e
+   where not exists (select 1 from taken) and not exists (select 1 from foreigners)
   returning *),
 buckets as (
   insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
-  select 'sender', id, segments_per_second, greatest(segments_per_second, 1), greatest(segments_per_second, 1)
+  select 'sender', id, segments_per_second, ${burstOf('segments_per_second')}, ${burstOf('segments_per_second')}
     from s order by id),
 audited as (
   insert into audit_log (id, org_id, actor, action, object_kind, object_id, detail)
   select $5::uuid, p.org_id, $6, 'sender_pool.add_senders', 'sender_pool', p.id,
          jsonb_build_object('senders', (select count(*) from s)) from p where exists (select 1 from s))
-select (select count(*)::int from p) as found,
+select (select count(*)::int from p) as found, (select count(*)::int from foreigners) as unknown_registrations,
        coalesce((select array_agg(e164 order by e164) from taken), '{}') as taken,
        coalesce((select jsonb_agg(to_jsonb(v) order by v.e164) from (select ${SENDER_VIEW} from s) v), '[]') as senders`;
 
 export interface AddedSenders {
   readonly found: boolean;
+  /** False when a registration that was named does not exist. */
+  readonly registrationsFound: boolean;
   readonly taken: readonly string[];
   readonly senders: readonly SenderView[];
 }
@@ -109,11 +115,20 @@ export async function addSenders(
   tenant: TenantDatabase,
   add: {
     readonly poolId: string;
-    readonly senders: readonly { readonly e164: string; readonly segmentsPerSecond: number }[];
+    readonly senders: readonly {
+      readonly e164: string;
+      readonly segmentsPerSecond: number;
+      readonly registrationId?: string | null | undefined;
+    }[];
     readonly actor: string;
   },
 ): Promise<AddedSenders> {
-  const [row] = await tenant.query<{ found: number; taken: string[]; senders: SenderView[] }>(
+  const [row] = await tenant.query<{
+    found: number;
+    unknown_registrations: number;
+    taken: string[];
+    senders: SenderView[];
+  }>(
     ADD_SENDERS,
     add.poolId,
     add.senders.map(() => newId()),
@@ -121,6 +136,12 @@ export async function addSenders(
     add.senders.map((sender) => sender.segmentsPerSecond),
     newId(),
     add.actor,
+    add.senders.map((sender) => sender.registrationId ?? null),
   );
-  return { found: row?.found === 1, taken: row?.taken ?? [], senders: row?.senders ?? [] };
+  return {
+    found: row?.found === 1,
+    registrationsFound: row?.unknown_registrations === 0,
+    taken: row?.taken ?? [],
+    senders: row?.senders ?? [],
+  };
 }

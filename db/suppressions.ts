@@ -3,6 +3,9 @@ import { newId } from './ids.ts';
 import { SUPPRESSED_PURPOSES } from './purposes.ts';
 import { skipRows } from './skipping.ts';
 
+/** Why a person is kept back of whom a restored database does not know what they were sent: until somebody looked. */
+export const REVIEW_REASON = 'recovery_review';
+
 export interface NewSuppression {
   readonly orgId: string;
   readonly address: string;

@@ -23,8 +23,10 @@ export interface PurposeRule {
   readonly window: 'passes' | 'setting' | 'checked';
   /** What state its campaign must be in. */
   readonly campaign: 'any' | 'running' | 'running-or-paused';
-  /** Whether frequency caps and budget keep the text back, or only count it. */
-  readonly cap: 'counted' | 'checked';
+  /** Whether the person's frequency caps keep the text back: only what nobody asked for counts. */
+  readonly frequency: 'free' | 'checked';
+  /** Whether the org's budget keeps the text back, or only counts it. */
+  readonly budget: 'counted' | 'checked';
 }
 
 /** Bounds how long after an inbound text an automatic reply may still go out, in milliseconds. */
@@ -42,7 +44,8 @@ const ANSWER_TO_KEYWORD: PurposeRule = {
   suppression: 'passes',
   window: 'passes',
   campaign: 'any',
-  cap: 'counted',
+  frequency: 'free',
+  budget: 'counted',
 };
 
 const UNASKED: PurposeRule = {
@@ -50,7 +53,8 @@ const UNASKED: PurposeRule = {
   suppression: 'checked',
   window: 'checked',
   campaign: 'running',
-  cap: 'checked',
+  frequency: 'checked',
+  budget: 'checked',
 };
 
 /** Holds the rules of every purpose. */
@@ -58,8 +62,14 @@ export const PURPOSE_RULES: Readonly<Record<Purpose, PurposeRule>> = {
   stop_confirmation: ANSWER_TO_KEYWORD,
   help: ANSWER_TO_KEYWORD,
   start_confirmation: ANSWER_TO_KEYWORD,
-  auto_reply: { ...UNASKED, priority: 1, window: 'setting' },
-  human_reply: { ...UNASKED, priority: 1, window: 'setting', campaign: 'running-or-paused' },
+  auto_reply: { ...UNASKED, priority: 1, window: 'setting', frequency: 'free' },
+  human_reply: {
+    ...UNASKED,
+    priority: 1,
+    window: 'setting',
+    campaign: 'running-or-paused',
+    frequency: 'free',
+  },
   human_first: { ...UNASKED, priority: 2 },
   campaign: UNASKED,
   api: UNASKED,

@@ -12,6 +12,8 @@ export interface ErrorRule {
   readonly sender: 'none' | 'slow-down' | 'hold' | 'stop-sender' | 'stop-account';
   /** For the campaign: nothing, or pause it because every further text would fail the same way. */
   readonly campaign: 'none' | 'pause';
+  /** Whether a carrier or regulator says that such texts are unwanted or unregistered: a campaign's brakes count these. */
+  readonly isViolation: boolean;
   /** How long to wait before the same row may be tried again, in milliseconds; null where it never is. */
   readonly retryAfterMs: number | null;
   /** Where the meaning is documented. */

@@ -26,6 +26,9 @@ const SENDER_UNUSABLE = {
 } as const;
 const WEBHOOK_FAILED = { message: 'reconcile' } as const;
 
+/** Blocked, filtered, not registered or not wanted: carriers fine, and cut off, who goes on. */
+const VIOLATIONS = new Set([30004, 30007, 30024, 30032, 30034, 30035, 30450, 30640]);
+
 function later(
   retryAfterMs: number,
   sender: ErrorRule['sender'] = 'slow-down',
@@ -129,6 +132,7 @@ function rule(code: number, meaning: string, effect: Partial<ErrorRule> = {}): E
     contact: 'none',
     sender: 'none',
     campaign: 'none',
+    isViolation: VIOLATIONS.has(code),
     retryAfterMs: null,
     source: `https://www.twilio.com/docs/api/errors/${code}`,
     ...effect,

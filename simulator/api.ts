@@ -71,6 +71,8 @@ export function createApi(
       to: form.to,
       from: form.from,
       body: form.body,
+      // Also of what was refused: it says whose text was tried.
+      statusCallback: form.statusCallback === '' ? null : form.statusCallback,
       ...creation.text,
     });
     return answer;

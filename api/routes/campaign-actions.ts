@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createRoute } from '@hono/zod-openapi';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import {
@@ -13,13 +12,11 @@ import type { CampaignAction } from '../../domain/campaign-state.ts';
 import { showCampaign, stateError } from '../campaigns.ts';
 import { actorOf, createRouter, tenantOf, type ApiDeps, type HasCaller } from '../context.ts';
 import { ApiError, notFound, orNotFound, problems, type ErrorCode } from '../errors.ts';
+import { untilHalted } from '../halt.ts';
 import { IdempotencyHeaders } from '../idempotency.ts';
 import { findProblems, readReadiness } from '../readiness.ts';
 import { body, IdParam, ok } from '../schemas/common.ts';
 import { CampaignSchema, HaltSchema, ReasonSchema, SetRateSchema } from '../schemas/campaigns.ts';
-
-/** A claim may start its request to the provider up to 500 ms later; behind this no new one can begin. */
-const HALT_MS = 600;
 
 const tags = ['Campaigns'];
 const request = { headers: IdempotencyHeaders, params: IdParam };
@@ -114,7 +111,7 @@ export function createCampaignActionRoutes(deps: ApiDeps) {
   ) => {
     const tenant = tenantOf(deps, c);
     const { state, fence } = await change(c, campaignId, how);
-    await sleep(HALT_MS);
+    await untilHalted();
     return { id: campaignId, state, fence, sending: await countSending(tenant, campaignId) };
   };
 

@@ -111,6 +111,7 @@ export function createSenderPoolRoutes(deps: ApiDeps) {
       const input = { poolId: c.req.valid('param').id, senders, actor: actorOf(c) };
       const added = await addSenders(tenantOf(deps, c), input);
       if (!added.found) throw notFound('sender pool');
+      if (!added.registrationsFound) throw notFound('registration');
       if (added.taken.length > 0) throw senderExists(added.taken, senders);
       return c.json({ senders: [...added.senders] }, 201);
     });

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { START_MODES, UNKNOWN_POLICIES } from '../../db/campaign-drafts.ts';
+import { BUSY_POLICIES, START_MODES, UNKNOWN_POLICIES } from '../../db/campaign-drafts.ts';
 import { CAMPAIGN_STATES } from '../../domain/campaign-state.ts';
 import { count, counts, id, isStorable, rate, text, time } from './common.ts';
 
@@ -57,6 +57,55 @@ const startsAtInput = z.iso
   .describe('Not before this instant. ISO 8601; null: at launch.');
 const ownRate = rate('The campaign’s own limit; null: only the pool’s.').nullable();
 
+const busyPolicy = z
+  .enum(BUSY_POLICIES)
+  .describe(
+    'What happens to a first text while another campaign’s conversation with the person waits for an answer: delay looks again every ten minutes within the texting hours, skip gives it up, send sends it anyway.',
+  );
+const busyMinutes = z
+  .int()
+  .min(1)
+  .max(10_080)
+  .describe('How long after its last text another conversation counts as waiting. Minutes.');
+const finishBy = z.iso
+  .datetime({ offset: true })
+  .nullable()
+  .describe(
+    'Spreads the first texts over the texting hours until then, never above the limits. ISO 8601; null: as fast as the limits allow.',
+  );
+const maxOpenReplies = z
+  .int()
+  .min(1)
+  .max(1_000_000)
+  .nullable()
+  .describe(
+    'No more first texts are planned while so many conversations of the campaign wait for a person; null: no bound.',
+  );
+
+function share(meaning: string) {
+  return z
+    .number()
+    .gt(0)
+    .max(1)
+    .nullable()
+    .describe(`${meaning} A part of the texts, above 0 and up to 1; null: no brake.`);
+}
+
+export const BrakesSchema = z
+  .object({
+    minTexts: z
+      .int()
+      .min(10)
+      .max(1_000_000)
+      .describe('A brake looks at so many texts at least, since the last calm look.'),
+    failures: share('Texts that are refused or do not arrive.'),
+    optOuts: share('Opt-outs.'),
+    violations: share('Texts that carriers refuse as unwanted or unregistered.'),
+  })
+  .partial()
+  .describe('The campaign pauses itself, with the reason, when more than this goes wrong.')
+  .openapi('Brakes');
+
 const required = {
   name: text(200, 'What the campaign is called.'),
   listId: id('Who is texted: the people on this list at the start.'),
@@ -71,12 +120,17 @@ const settings = {
   replyWindowSeconds,
   startsAt: startsAtInput,
   programme,
+  busyPolicy,
+  busyMinutes,
+  finishBy,
+  maxOpenReplies,
+  brakes: BrakesSchema,
 };
 
 export const CreateCampaignSchema = z
   .object({ ...required, ...z.object(settings).partial().shape })
   .describe(
-    'Defaults: startMode auto, unknownPolicy confirmed_absent, texting hours 09:00 to 20:00 Monday to Saturday, a reply window of three days.',
+    'Defaults: startMode auto, unknownPolicy confirmed_absent, texting hours 09:00 to 20:00 Monday to Saturday, a reply window of three days, busyPolicy delay of 60 minutes, brakes at 30 % failures, 15 % opt-outs and 5 % violations of at least 200 texts.',
   )
   .openapi('CreateCampaign');
 
@@ -105,6 +159,11 @@ export const CampaignSchema = z
     replyWindowSeconds: z.int().describe('How long a reply is waited for. Seconds.'),
     startsAt: time('Not before this instant.').nullable(),
     programme: z.string().nullable().describe('Whose opt-outs count too.'),
+    busyPolicy,
+    busyMinutes: z.int().describe('How long another conversation counts as waiting. Minutes.'),
+    finishBy: time('Texts are spread until then.').nullable(),
+    maxOpenReplies: z.int().nullable().describe('The bound of conversations that wait for people.'),
+    brakes: BrakesSchema.required(),
     createdAt: time('When it was made.'),
     launchedAt: time('When it was launched.').nullable(),
     repliesClosedAt: time('When somebody said that no more replies are waited for.').nullable(),
@@ -222,6 +281,11 @@ export const ProgressSchema = z
       .describe('Answers given, by step and answer.'),
     optOuts: count('People who opted out of this campaign.'),
     skips: counts('Skipped texts by reason.'),
+    errors: counts('Texts that were refused or did not arrive, by the provider’s error code.'),
+    openReplies: count('Conversations that wait for a person.'),
+    projectedFinishAt: time(
+      'When the last first text leaves as things stand, texting hours and limits counted in; worked out every 20 s while the campaign runs.',
+    ).nullable(),
     launchedAt: time('When it was launched.').nullable(),
     finishedAt: time('When it finished or was cancelled.').nullable(),
   })
@@ -238,6 +302,28 @@ export const ReportSchema = ProgressSchema.extend({
   }),
   rejects: counts('Rejected texts by the provider’s error code.'),
   segmentsSent: count('Segments of accepted texts.'),
+  cost: z
+    .object({
+      spentMicros: z.string().describe('Accepted texts. Millionths of the currency, as text.'),
+      reservedMicros: z.string().describe('Texts on the wire or unknown.'),
+      currency: z.string().describe('ISO 4217.'),
+    })
+    .nullable()
+    .describe('By the rate card of the day of each text; null without prices in one currency.'),
+  unknownTexts: z
+    .array(
+      z.object({
+        messageId: id('The text; its trace says more.'),
+        since: time('When it was claimed.'),
+        looks: count('How often the provider’s list was searched for it.'),
+        nextLookAt: time(
+          'When it is searched for next; null: no more, a late report may still settle it.',
+        ).nullable(),
+      }),
+    )
+    .describe(
+      'The oldest 100 texts whose fate is not known; all of them under /messages?state=unknown.',
+    ),
   sumsAgree: z
     .boolean()
     .describe(

@@ -24,6 +24,7 @@ export const SenderSchema = z
     segmentsPerSecond: rate('How fast it may send.'),
     state: z.enum(['active', 'held', 'stopped']).describe('Only an active sender is used.'),
     stateReason: z.string().nullable().describe('Why it is held or stopped.'),
+    registrationId: id('The carrier registration whose limits it shares.').nullable(),
   })
   .openapi('Sender');
 
@@ -46,6 +47,9 @@ export const AddSendersSchema = z
             .regex(/^\+[1-9]\d{2,14}$/, 'must be E.164, such as +12125550123')
             .describe('The number. E.164.'),
           segmentsPerSecond: rate('How fast it may send.'),
+          registrationId: id('A carrier registration whose limits it shares.')
+            .nullable()
+            .optional(),
         }),
       )
       .min(1)

@@ -83,7 +83,7 @@ describe('sender pools', () => {
     );
     expect(buckets).toEqual([
       { rate: 0.5, burst: 1 },
-      { rate: 2.5, burst: 2.5 },
+      { rate: 2.5, burst: 1 },
     ]);
     const again = await admin(`POST ${path}`, {
       senders: [

@@ -57,7 +57,10 @@ beforeAll(async () => {
     (await api().send(route, { key: a.admin, body })).body['id'] ?? '';
   const contacts = await api().send(`GET /v1/contacts?listId=${campaign.listId}`, { key: a.read });
   const [contact] = contacts.body['items'] as unknown as { id: string }[];
+  const pool = await api().send(`GET /v1/sender-pools/${campaign.poolId}`, { key: a.read });
+  const [sender] = pool.body['senders'] as unknown as { id: string }[];
   ids = {
+    senders: sender?.id ?? '',
     keys: await made('POST /v1/keys', { name: 'Secretia', scopes: ['read'] }),
     'provider-accounts': campaign.accountId,
     'sender-pools': campaign.poolId,
@@ -165,7 +168,8 @@ async function snapshot(): Promise<unknown> {
     `select (select jsonb_agg(to_jsonb(c) order by c.id) from campaign c where c.org_id = $1::uuid) as campaigns,
             (select jsonb_agg(to_jsonb(k) - 'last_used_at' order by k.id) from api_key k where k.org_id = $1::uuid) as keys,
             (select jsonb_agg(to_jsonb(p) order by p.id) from provider_account p where p.org_id = $1::uuid) as accounts,
-            (select count(*)::int from sender where org_id = $1::uuid) as senders,
+            (select jsonb_agg(to_jsonb(s) order by s.id) from sender s where s.org_id = $1::uuid) as senders,
+            (select jsonb_agg(to_jsonb(o)) from org o where o.id = $1::uuid) as orgs,
             (select jsonb_agg(to_jsonb(i) order by i.id) from import i where i.org_id = $1::uuid) as imports,
             (select jsonb_agg(to_jsonb(s) order by s.id) from suppression s where s.org_id = $1::uuid) as suppressions,
             (select count(*)::int from script_version where org_id = $1::uuid) as versions`,

@@ -297,11 +297,26 @@ describe('delivery reports', () => {
     },
   );
 
-  test('of another account change nothing, though their event is kept', async () => {
+  test('of another account change nothing, and their event is kept apart from the text', async () => {
     const { id, pid } = await acceptedText();
     await report(id, pid, 'delivered', { accountId: newId() });
     expect(await view(id)).toMatchObject({ delivery: 'none' });
-    expect(await ledger().count('provider_event where message_id = $1::uuid', id)).toBe(1);
+    expect(await ledger().count('provider_event where message_id = $1::uuid', id)).toBe(0);
+    expect(await ledger().count(`provider_event where detail->>'named' = $1`, id)).toBe(1);
+  });
+
+  test.each([
+    ['another account', { accountId: newId() }],
+    ['another text of the provider', { providerMessageId: sid() }],
+  ])('of %s do not hide the right one that came with them', async (_title, strange) => {
+    const { id, pid } = await acceptedText();
+    const { accountId, orgId } = ledger();
+    const right = { accountId, orgId, messageId: id, providerMessageId: pid, errorCode: null };
+    await storeReports(ledger().database, [
+      { ...right, status: 'sent' },
+      { ...right, status: 'read', ...strange },
+    ]);
+    expect(await view(id)).toMatchObject({ delivery: 'sent' });
   });
 
   test('of a text known by another provider id change nothing', async () => {

@@ -8,19 +8,19 @@ import {
 
 describe('the rules of a purpose', () => {
   test.each([
-    ['stop_confirmation', 0, 'passes', 'passes', 'any', 'counted'],
-    ['help', 0, 'passes', 'passes', 'any', 'counted'],
-    ['start_confirmation', 0, 'passes', 'passes', 'any', 'counted'],
-    ['auto_reply', 1, 'checked', 'setting', 'running', 'checked'],
-    ['human_reply', 1, 'checked', 'setting', 'running-or-paused', 'checked'],
-    ['human_first', 2, 'checked', 'checked', 'running', 'checked'],
-    ['campaign', 3, 'checked', 'checked', 'running', 'checked'],
-    ['api', 3, 'checked', 'checked', 'running', 'checked'],
+    ['stop_confirmation', 0, 'passes', 'passes', 'any', 'free', 'counted'],
+    ['help', 0, 'passes', 'passes', 'any', 'free', 'counted'],
+    ['start_confirmation', 0, 'passes', 'passes', 'any', 'free', 'counted'],
+    ['auto_reply', 1, 'checked', 'setting', 'running', 'free', 'checked'],
+    ['human_reply', 1, 'checked', 'setting', 'running-or-paused', 'free', 'checked'],
+    ['human_first', 2, 'checked', 'checked', 'running', 'checked', 'checked'],
+    ['campaign', 3, 'checked', 'checked', 'running', 'checked', 'checked'],
+    ['api', 3, 'checked', 'checked', 'running', 'checked', 'checked'],
   ] as const)(
-    '%s: priority %d, suppression %s, window %s, campaign %s, cap %s',
+    '%s: priority %d, suppression %s, window %s, campaign %s, frequency %s, budget %s',
     (purpose, ...flags) => {
-      const { priority, suppression, window, campaign, cap } = PURPOSE_RULES[purpose];
-      expect([priority, suppression, window, campaign, cap]).toEqual(flags);
+      const { priority, suppression, window, campaign, frequency, budget } = PURPOSE_RULES[purpose];
+      expect([priority, suppression, window, campaign, frequency, budget]).toEqual(flags);
     },
   );
 

@@ -1,5 +1,6 @@
 import type { ActivityDeps } from '../../activities/deps.ts';
 import { createRecorder } from '../../activities/recorder.ts';
+import { createSenderPace } from '../../activities/sender-pace.ts';
 import { createSockets } from '../../activities/sockets.ts';
 import { createAccountLoader } from '../../db/accounts.ts';
 import type {
@@ -66,6 +67,8 @@ export function createActivityDeps(
     accounts: createAccountLoader(ledger.database, (sealed, keyId) => secrets.open(sealed, keyId)),
     providers: { get: () => provider },
     sockets: createSockets(10),
+    pace: createSenderPace(),
+    knownBeat: () => new Date(0),
     recorder: createRecorder(ledger.database),
     onPost: () => {},
     log: {

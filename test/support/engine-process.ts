@@ -32,6 +32,8 @@ export interface EngineProcessOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Gets what it prints as it comes. */
   readonly log?: (text: string) => void;
+  /** Another copy of the source, whose entry points are started instead. */
+  readonly root?: string;
 }
 
 /** Starts a process and returns at once; `untilServing` waits for it. */
@@ -41,7 +43,7 @@ export async function launchEngine(options: EngineProcessOptions): Promise<Engin
   const child = await launch({
     command: process.execPath,
     args: ['--import', 'tsx', 'cli/start.ts', command],
-    cwd: ROOT,
+    cwd: options.root ?? ROOT,
     env: { ...process.env, ...env },
     withChannel: true,
     log: (text) => {
@@ -56,6 +58,25 @@ export async function launchEngine(options: EngineProcessOptions): Promise<Engin
     kill: child.kill,
     logs: () => output,
   };
+}
+
+/** Runs one administrative act (`npm start -- <args>`) to its end. */
+export async function runCommand(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<{ readonly ended: string; readonly output: string }> {
+  let output = '';
+  const child = await launch({
+    command: process.execPath,
+    args: ['--import', 'tsx', 'cli/start.ts', ...args],
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    withChannel: true,
+    log: (text) => {
+      output += text;
+    },
+  });
+  return { ended: await child.exited, output };
 }
 
 /** Waits until it serves; one that ends before is an error with all it said. */

@@ -42,6 +42,8 @@ export interface PartOptions {
   readonly logFile: string;
   readonly onStrike: (strike: Strike) => void;
   readonly onPid: (pid: number) => void;
+  /** Another copy of the source. */
+  readonly root?: string | undefined;
 }
 
 const STRIKE = /\{"fault":"([\w.-]+)","action":"(\w+)"\}/g;
@@ -73,6 +75,7 @@ export function createPart(options: PartOptions): Part {
           FAULT_POINTS: faultPoints,
         },
         log,
+        ...(options.root === undefined ? {} : { root: options.root }),
       });
       options.onPid(current.pid);
       await untilServing(current, command);

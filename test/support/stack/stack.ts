@@ -1,5 +1,5 @@
 /** A whole engine in real processes, which a test may kill, freeze, arm and start again. */
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -15,7 +15,7 @@ import {
 } from '../../../cli/demo-client.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import { createOrg } from '../../../db/orgs.ts';
-import { findLeftovers, type EngineCommand } from '../engine-process.ts';
+import { findLeftovers, runCommand, type EngineCommand } from '../engine-process.ts';
 import { freePort } from '../ports.ts';
 import { TEST_KEY } from '../ledger-rows.ts';
 import { waitUntil } from '../wait-until.ts';
@@ -26,12 +26,19 @@ import {
   launch,
   prepare,
   type CampaignWish,
+  type ClientParts,
   type LaunchedCampaign,
 } from './campaigns.ts';
 import { createJournaledFetch } from './clients-journal.ts';
 import { readLines, toAcknowledgements, toCreate, type Create } from './journals.ts';
 import { createPart, type Part, type Strike } from './parts.ts';
-import { createPostgres, createTemporal, type DatabaseUrls, type StackServer } from './servers.ts';
+import {
+  createPostgres,
+  createTemporal,
+  type DatabaseUrls,
+  type StackPostgres,
+  type StackServer,
+} from './servers.ts';
 
 export interface StackOptions {
   /** A server of its own, or a database of another. */
@@ -47,6 +54,8 @@ export interface StackOptions {
   readonly folder?: string;
   /** Fault points of the first start, by the name of the part. */
   readonly faultPoints?: Readonly<Record<string, string>>;
+  /** Another copy of the source, whose processes are started instead. */
+  readonly root?: string;
 }
 
 export interface Stack {
@@ -59,7 +68,7 @@ export interface Stack {
   readonly clientsJournal: string;
   readonly databaseUrls: DatabaseUrls;
   /** Null where the server is not the stack's own. */
-  readonly postgresServer: StackServer | null;
+  readonly postgresServer: StackPostgres | null;
   readonly temporalServer: StackServer | null;
   readonly parts: ReadonlyMap<string, Part>;
   /** `api`, `ingest`, `simulator`, `worker-1`, `worker-2` … */
@@ -67,6 +76,8 @@ export interface Stack {
   /** Fault points that struck so far. */
   readonly strikes: readonly Strike[];
   readonly urls: { readonly webhooks: string; readonly simulator: string };
+  /** Another org with an account of its own at the same simulator. */
+  readonly addTenant: (name: string) => Promise<ClientParts>;
   readonly launch: (wish: CampaignWish) => Promise<LaunchedCampaign>;
   readonly prepare: (wish: CampaignWish) => Promise<LaunchedCampaign>;
   readonly finished: (campaign: LaunchedCampaign, timeoutMs: number) => Promise<Report>;
@@ -84,6 +95,10 @@ export interface Stack {
   readonly sendersOf: (campaign: LaunchedCampaign) => Promise<string[]>;
   /** How many outbound texts of a campaign are in which state. */
   readonly states: (campaign: LaunchedCampaign) => Promise<Record<string, number>>;
+  /** Runs `npm start -- <args>` with the settings of the stack. */
+  readonly command: (
+    ...args: readonly string[]
+  ) => Promise<{ readonly ended: string; readonly output: string }>;
   readonly close: () => Promise<void>;
 }
 
@@ -100,8 +115,11 @@ const LEFTOVERS_END_WITHIN_MS = 10_000;
 export async function startStack(options: StackOptions): Promise<Stack> {
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'groundswell-stack-')));
   await mkdir(folder, { recursive: true });
+  // Where tests run as root, the database has a user of its own, who must be able to enter.
+  await chmod(folder, 0o755);
   const files = {
     simulatorJournal: join(folder, 'simulator.ndjson'),
+    beat: join(folder, 'beat.json'),
     clientsJournal: join(folder, 'clients.ndjson'),
   };
   const servers = await startServers(options, folder);
@@ -115,6 +133,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         name,
         command,
         env,
+        root: options.root,
         logFile: join(folder, `${name}.log`),
         onStrike: (strike) => void strikes.push(strike),
         onPid: (pid) => void pids.push(pid),
@@ -126,25 +145,21 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   );
   const connection = Connection.lazy({ address: servers.address });
   const temporal = new Client({ connection, namespace: servers.namespace });
-  const { apiKey } = await createOrg(servers.urls.ownerUrl, { name: 'Rivertown' });
   const request = createJournaledFetch(files.clientsJournal);
-  const api = createApiClient({ baseUrl: urls.api, apiKey, request });
   const database = createDatabase({
     url: servers.urls.engineUrl,
     applicationName: 'stack',
     poolSize: 2,
   });
   const steer = createSteering(urls.simulator);
-  const client = {
-    api,
-    folder,
-    accountId: await connectAccount({
-      api,
-      steer,
-      webhookUrl: urls.webhooks,
-      simulatorUrl: urls.simulator,
-    }),
+  const addTenant = async (name: string): Promise<ClientParts> => {
+    const { apiKey } = await createOrg(servers.urls.ownerUrl, { name });
+    const api = createApiClient({ baseUrl: urls.api, apiKey, request });
+    const place = { webhookUrl: urls.webhooks, simulatorUrl: urls.simulator };
+    return { api, folder, accountId: await connectAccount({ api, steer, ...place }) };
   };
+  const client = await addTenant('Rivertown');
+  const { api } = client;
   const readSimulator = async (): Promise<unknown[]> => readLines(files.simulatorJournal);
   const stateOf = async ({ path }: LaunchedCampaign): Promise<Campaign['state']> =>
     (await api.get(path, campaignSchema)).state;
@@ -164,6 +179,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
     strikes,
     urls,
+    addTenant,
     launch: (wish) => launch(client, wish),
     prepare: (wish) => prepare(client, wish),
     finished: async (campaign, timeoutMs) => {
@@ -198,6 +214,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       );
       return Object.fromEntries(rows.map(({ state, n }) => [state, n]));
     },
+    command: (...args) => runCommand(args, env),
     close: async () => {
       const started = [...parts.values()].filter((part) => part.isRunning());
       await Promise.all(started.map((part) => part.kill()));
@@ -215,7 +232,7 @@ interface Servers {
   readonly urls: DatabaseUrls;
   readonly address: string;
   readonly namespace: string;
-  readonly postgres: StackServer | null;
+  readonly postgres: StackPostgres | null;
   readonly temporal: StackServer | null;
 }
 
@@ -250,7 +267,12 @@ function names(options: StackOptions): [string, EngineCommand][] {
 
 async function environment(
   options: StackOptions,
-  { urls, address, namespace, files }: Servers & { files: { readonly simulatorJournal: string } },
+  {
+    urls,
+    address,
+    namespace,
+    files,
+  }: Servers & { files: { readonly simulatorJournal: string; readonly beat: string } },
 ) {
   const [apiPort, ingestPort, simulatorPort] = [
     await freePort(),
@@ -270,6 +292,7 @@ async function environment(
       INGEST_PORT: String(ingestPort),
       PUBLIC_URL: webhooks,
       KEY_ENCRYPTION_KEY: TEST_KEY,
+      BEAT_FILE: files.beat,
       LOG_LEVEL: 'warn',
       MAINTENANCE_EVERY_MS: '1000',
       RECONCILE_LAG_MS: '2000',

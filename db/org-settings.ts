@@ -1,0 +1,64 @@
+import type { TenantDatabase } from './client.ts';
+import { newId } from './ids.ts';
+import { burstOf } from './permits.ts';
+
+/** An org with the limits that hold for all of its campaigns. */
+export interface OrgView {
+  readonly id: string;
+  readonly name: string;
+  readonly textsPerDay: number | null;
+  readonly textsPerWeek: number | null;
+  readonly segmentsPerSecond: number | null;
+  readonly sendingStoppedAt: Date | null;
+  readonly sendingStoppedReason: string | null;
+}
+
+const VIEW = `o.id, o.name, o.texts_per_day as "textsPerDay", o.texts_per_week as "textsPerWeek",
+  (select b.segments_per_second from permit_bucket b where b.kind = 'org' and b.ref_id = o.id) as "segmentsPerSecond",
+  o.sending_stopped_at as "sendingStoppedAt", o.sending_stopped_reason as "sendingStoppedReason"`;
+
+export async function readOrg(tenant: TenantDatabase): Promise<OrgView> {
+  const [row] = await tenant.query<OrgView>(`select ${VIEW} from org o where o.id = current_org()`);
+  if (row === undefined) throw new Error(`There is no org ${tenant.orgId}`);
+  return row;
+}
+
+/** The limits of an org; what is left out stays. */
+export interface OrgLimits {
+  readonly textsPerDay?: number | null | undefined;
+  readonly textsPerWeek?: number | null | undefined;
+  readonly segmentsPerSecond?: number | null | undefined;
+}
+
+/** Sets an org's limits in one statement: its frequency caps and its bucket. */
+export async function changeOrg(
+  tenant: TenantDatabase,
+  { limits, actor }: { readonly limits: OrgLimits; readonly actor: string },
+): Promise<void> {
+  await tenant.query(
+    `with o as (
+       update org set texts_per_day = case when $1::boolean then $2::int else texts_per_day end,
+              texts_per_week = case when $3::boolean then $4::int else texts_per_week end
+        where id = current_org() returning id),
+     bucket as (
+       insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
+       select 'org', id, $6::float8, ${burstOf('$6::float8')}, ${burstOf('$6::float8')} from o where $5::boolean and $6::float8 is not null
+       on conflict (kind, ref_id) do update set segments_per_second = excluded.segments_per_second, burst = excluded.burst,
+              tokens = least(permit_bucket.tokens, excluded.burst)),
+     unlimited as (
+       delete from permit_bucket where kind = 'org' and ref_id = current_org() and $5::boolean and $6::float8 is null),
+     audited as (
+       insert into audit_log (id, org_id, actor, action, object_kind, object_id, detail)
+       select $7::uuid, id, $8, 'org.set_limits', 'org', id, $9::jsonb from o)
+     select 1 as done from o`,
+    limits.textsPerDay !== undefined,
+    limits.textsPerDay ?? null,
+    limits.textsPerWeek !== undefined,
+    limits.textsPerWeek ?? null,
+    limits.segmentsPerSecond !== undefined,
+    limits.segmentsPerSecond ?? null,
+    newId(),
+    actor,
+    JSON.stringify(limits),
+  );
+}

@@ -1,0 +1,281 @@
+/** What may be broken in the engine, and which promise that breaks. */
+import type { Edit } from './trees.ts';
+
+export interface Mutation {
+  readonly what: string;
+  /** The verdicts that turn red, and no other. */
+  readonly breaks: readonly string[];
+  readonly edits: readonly Edit[];
+}
+
+/** Judged by a run of the ingest alone. */
+export const WEBHOOK_MUTATIONS: readonly Mutation[] = [
+  {
+    what: 'inbound texts are stored as often as they come',
+    breaks: ['I3'],
+    edits: [
+      {
+        file: 'db/inbound.ts',
+        find: 'from e join k on k.message_id = e.id),',
+        replace: 'from e),',
+      },
+    ],
+  },
+  {
+    what: 'inbound texts are answered before they are committed',
+    breaks: ['I3'],
+    edits: [
+      {
+        file: 'api/webhooks/twilio.ts',
+        find: 'await deps.ingest.addInbound({',
+        replace:
+          'void (async (arrival: Parameters<typeof deps.ingest.addInbound>[0]) => deps.ingest.addInbound(arrival).catch(() => {}))({',
+      },
+    ],
+  },
+  {
+    what: 'blank parameters are left out of signatures',
+    breaks: ['I3', 'I5'],
+    edits: [
+      {
+        file: 'providers/twilio-webhooks.ts',
+        find: 'values.set(name, earlier === undefined ? value : [earlier, value].flat());',
+        replace:
+          "if (value !== '') values.set(name, earlier === undefined ? value : [earlier, value].flat());",
+      },
+    ],
+  },
+  {
+    what: 'signatures are not checked',
+    breaks: ['I5'],
+    edits: [
+      { file: 'api/webhooks/twilio.ts', find: 'if (!genuine) {', replace: 'if (c === null) {' },
+    ],
+  },
+  {
+    what: 'a report may name the text of another account',
+    breaks: ['I5', 'I6'],
+    edits: [
+      {
+        file: 'db/reports.ts',
+        find: 'on m.id = e.message_id and m.account_id = e.account_id and m.id',
+        replace: 'on m.id = e.message_id and m.id',
+      },
+      {
+        file: 'db/reports.ts',
+        find: 'on t.message_id = m.id and t.account_id = m.account_id',
+        replace: 'on t.message_id = m.id',
+      },
+    ],
+  },
+  {
+    what: 'reports are applied in the order in which they arrive',
+    breaks: ['I6'],
+    edits: [
+      {
+        file: 'db/reports.ts',
+        find: 'delivery = greatest(m.delivery, t.status),',
+        replace: 'delivery = t.status,',
+      },
+      {
+        file: 'db/reports.ts',
+        find: 'and (m.delivery < t.status or h.was in',
+        replace: 'and (m.delivery <> t.status or h.was in',
+      },
+    ],
+  },
+  {
+    what: 'the error number of a report is dropped',
+    breaks: ['I6'],
+    edits: [
+      {
+        file: 'db/reports.ts',
+        find: 'error_code = coalesce(t.code, m.error_code),',
+        replace: 'error_code = m.error_code,',
+      },
+    ],
+  },
+];
+
+/** Judged by a run of the API alone. */
+export const API_MUTATIONS: readonly Mutation[] = [
+  {
+    what: 'a change of a campaign is not audited',
+    breaks: ['I9'],
+    edits: [
+      {
+        file: 'db/campaigns.ts',
+        find: "'reason', $5::text) from changed),",
+        replace: "'reason', $5::text) from changed where false),",
+      },
+    ],
+  },
+];
+
+/** Judged by a run of campaigns on the whole stack. */
+export const CAMPAIGN_MUTATIONS: readonly Mutation[] = [
+  {
+    what: 'what became of a text is not recorded',
+    breaks: ['I1'],
+    edits: [
+      {
+        file: 'activities/recorder.ts',
+        find: 'waiting.push({ record: storable(record), resolve, reject });',
+        replace: 'resolve();',
+      },
+    ],
+  },
+  {
+    what: 'the planner passes over the first of each slice',
+    breaks: ['I1'],
+    edits: [
+      {
+        file: 'activities/campaigns.ts',
+        find: 'fromSeq: cursor.next_seq,\n    toSeq,',
+        replace: 'fromSeq: cursor.next_seq + 1,\n    toSeq,',
+      },
+    ],
+  },
+  {
+    what: 'every text is posted twice',
+    breaks: ['I2'],
+    edits: [
+      {
+        file: 'providers/twilio.ts',
+        find: 'transport.clientFor(account).messages.create(createParams(text)),',
+        replace:
+          'transport.clientFor(account).messages.create(createParams(text)).then(() => transport.clientFor(account).messages.create(createParams(text))),',
+      },
+    ],
+  },
+  {
+    what: 'a text of unknown outcome is posted again',
+    breaks: ['I2'],
+    edits: [
+      {
+        file: 'activities/post.ts',
+        find: "return { ...base, outcome: 'unknown', reason: outcome.detail };",
+        replace: "return { ...base, outcome: 'planned', reason: outcome.detail };",
+      },
+    ],
+  },
+  {
+    what: 'claims do not look for an opt-out',
+    breaks: ['I4'],
+    edits: [
+      {
+        file: 'db/claims.ts',
+        find: 'when s.found is not null then s.reason',
+        replace: 'when false then s.reason',
+      },
+    ],
+  },
+  {
+    what: 'claims do not look whether the campaign runs',
+    breaks: ['I4'],
+    edits: [
+      {
+        file: 'db/pools.ts',
+        find: "where c.pool_id = p.id and c.state = 'running'\n      and exists",
+        replace: 'where c.pool_id = p.id\n      and exists',
+      },
+      {
+        file: 'db/claims.ts',
+        find: "c.state = 'running' and c.fence = $11::int)",
+        replace: 'c.fence = $11::int)',
+      },
+      {
+        file: 'db/claims.ts',
+        find: "c.state <> 'running')\n",
+        replace: "c.state = 'draft')\n",
+      },
+    ],
+  },
+  {
+    what: 'texts are planned at any hour',
+    breaks: ['I7'],
+    edits: [
+      {
+        file: 'activities/campaign-windows.ts',
+        find: 'cursor.opens_at.getTime() <= nowMs &&',
+        replace: '',
+      },
+    ],
+  },
+  {
+    what: 'permits are not waited for',
+    breaks: ['I8'],
+    edits: [
+      {
+        file: 'activities/permit-book.ts',
+        find: 'left: granted.get(name) ?? wish.want,',
+        replace: 'left: wish.want,',
+      },
+    ],
+  },
+  {
+    what: 'long texts are counted short',
+    breaks: ['I10'],
+    edits: [
+      {
+        file: 'domain/segments.ts',
+        find: 'gsm7: { single: 160, multi: 153 },',
+        replace: 'gsm7: { single: 160, multi: 160 },',
+      },
+    ],
+  },
+  {
+    what: 'the key of an accepted text is not kept',
+    breaks: ['orphans'],
+    edits: [
+      {
+        file: 'db/records.ts',
+        find: "from recorded where state = 'accepted'\n   order by account_id, provider_message_id on conflict do nothing),",
+        replace:
+          'from recorded where false\n   order by account_id, provider_message_id on conflict do nothing),',
+      },
+    ],
+  },
+  {
+    what: 'a counter forgets where a text came from',
+    breaks: ['counters'],
+    edits: [
+      {
+        file: 'db/records.ts',
+        find: 'was::text, -count(*) from recorded',
+        replace: 'was::text, 0 from recorded',
+      },
+    ],
+  },
+];
+
+/** Judged by a run in which a worker is frozen and killed. */
+export const WORKER_MUTATIONS: readonly Mutation[] = [
+  {
+    what: 'a claim gives the right to post for ever',
+    breaks: ['I4'],
+    edits: [
+      {
+        file: 'activities/post.ts',
+        find: 'mayStart: () => performance.now() < claim.postBefore,',
+        replace: 'mayStart: () => true,',
+      },
+    ],
+  },
+  {
+    what: 'texts of a dead worker are planned again',
+    breaks: ['I2'],
+    edits: [
+      {
+        file: 'db/reconcile.ts',
+        find: "set state = 'unknown', reason = 'no_answer_recorded'",
+        replace: "set state = 'planned', reason = 'no_answer_recorded'",
+      },
+      {
+        file: 'db/reconcile.ts',
+        find: "['state', `'unknown'`, 1],",
+        replace: "['state', `'planned'`, 1],",
+      },
+    ],
+  },
+];
