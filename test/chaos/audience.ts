@@ -46,7 +46,8 @@ export async function launchAll(
       area,
       count: each,
       opensAtMs,
-      ...(opensAtMs === null ? {} : { textingHours: hoursFrom(opensAtMs) }),
+      // It has less time than the others.
+      ...(opensAtMs === null ? {} : { textingHours: hoursFrom(opensAtMs), senders: SENDERS * 2 }),
     });
   }
   const talkers = Math.ceil(total * FIRST_TEXT_SHARE);

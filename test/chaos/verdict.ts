@@ -41,7 +41,6 @@ export function judge(run: Judged): Verdict {
   const created = evidence.creates.filter((create) => create.sid !== null);
   const texts = countStates(evidence.texts, planned);
   const unknown = texts['unknown'] ?? 0;
-  const kills = tally.sum((kind) => kind.startsWith('kill ') || kind.endsWith(' kill'));
   return {
     texts,
     findings: [
@@ -59,7 +58,7 @@ export function judge(run: Judged): Verdict {
       zero('POSTs outside hours', countEarly(run, created)),
       zero('people without a first text', evidence.unplanned),
       zero('texts still planned or sending', (texts['planned'] ?? 0) + (texts['sending'] ?? 0)),
-      atMost('unknown', unknown, Math.min(kills * run.socketsAWorker, planned / 100)),
+      atMost('unknown', unknown, Math.min(countKills(tally) * run.socketsAWorker, planned / 100)),
       atMost(
         'unknown or lost, never created',
         countNeverCreated(evidence.texts, created),
@@ -96,6 +95,11 @@ function countStates(texts: readonly LedgerText[], planned: number): Record<stri
   const counts: Record<string, number> = { 'causes planned': planned };
   for (const { state } of texts) counts[state] = (counts[state] ?? 0) + 1;
   return counts;
+}
+
+/** Processes that died at once, by our hand or their own. */
+export function countKills(tally: Tally): number {
+  return tally.sum((kind) => kind.startsWith('kill ') || kind.endsWith(' kill'));
 }
 
 /** Blows as they fell: an order for ten faults of the provider counts once. */

@@ -32,7 +32,7 @@ export async function startStack(
   };
 }
 
-function newNamespace(): string {
+export function newNamespace(): string {
   return `e2e-${randomBytes(6).toString('hex')}`;
 }
 

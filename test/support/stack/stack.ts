@@ -66,6 +66,7 @@ export interface Stack {
   readonly folder: string;
   readonly simulatorJournal: string;
   readonly clientsJournal: string;
+  readonly databaseUrls: DatabaseUrls;
   /** Null where the server is not the stack's own. */
   readonly postgresServer: StackPostgres | null;
   readonly temporalServer: StackServer | null;
@@ -167,6 +168,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...files,
     database,
     temporal,
+    databaseUrls: servers.urls,
     postgresServer: servers.postgres,
     temporalServer: servers.temporal,
     parts,

@@ -1,0 +1,84 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { Client } from 'pg';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import { createSendingActivities } from '../../activities/sending.ts';
+import { createSockets } from '../../activities/sockets.ts';
+import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
+import { withLedger } from '../support/ledger.ts';
+
+const ledger = withLedger();
+
+const ROWS = 1_000;
+const WRITERS = 20;
+const LONGEST_MS = 2_500;
+const WAIT_AT_MOST_MS = 3_000;
+const BUSY = 4_000;
+const BUSY_EVERY_MS = 2.5;
+
+/** Due when the transaction began, as every planned text is. */
+const INSERT = `
+insert into message
+select (jsonb_populate_record(null::message, row || jsonb_build_object('due_at', now()))).*
+  from jsonb_array_elements($1::jsonb) row`;
+
+test('of 1,000 texts that slow transactions insert under a busy claimer, none waits more than three seconds', async () => {
+  const { poolId, urls, database } = ledger();
+  const campaign = await ledger().addCampaign({ people: ROWS + BUSY });
+  const ids = campaign.people.slice(0, ROWS).map(({ messageId }) => messageId);
+  const rows = await database.query<{ row: { id: string; address: string } }>(
+    'delete from message m where id = any($1::uuid[]) returning to_jsonb(m) as row',
+    ids,
+  );
+  const committedAt = new Map<string, number>();
+  const postedAt = new Map<string, number>();
+  const provider = createScriptedProvider({
+    send: async (_account, text, options) => {
+      if (!options.mayStart()) return { kind: 'not-started', detail: 'too late' };
+      postedAt.set(text.to, performance.now());
+      await sleep(5);
+      return {
+        kind: 'accepted',
+        providerMessageId: `SM${text.to.slice(1).padStart(32, '0')}`,
+        from: text.from,
+      };
+    },
+  });
+  const deps = { ...createActivityDeps(ledger(), provider), sockets: createSockets(64) };
+  const { sendPlanned } = createSendingActivities(deps);
+  // The rest falls due one by one, so that the lane is never empty and its watermark always moves.
+  await database.query(
+    `update message m set due_at = now() + n * $3::float8 * interval '1 ms'
+       from unnest($1::uuid[]) with ordinality u(id, n) where m.id = u.id and m.campaign_id = $2::uuid returning 1 as done`,
+    campaign.people.slice(ROWS).map(({ messageId }) => messageId),
+    campaign.id,
+    BUSY_EVERY_MS,
+  );
+  const write = async (part: typeof rows): Promise<void> => {
+    const client = new Client({ connectionString: urls.engineUrl });
+    await client.connect();
+    for (let start = 0; start < part.length; start += 10) {
+      const some = part.slice(start, start + 10);
+      await client.query('begin');
+      await client.query(INSERT, [JSON.stringify(some.map(({ row }) => row))]);
+      await sleep(Math.random() * LONGEST_MS);
+      await client.query('commit');
+      for (const { row } of some) committedAt.set(row.address, performance.now());
+    }
+    await client.end();
+  };
+  const each = ROWS / WRITERS;
+  const writers = Promise.all(
+    Array.from({ length: WRITERS }, (_, n) => write(rows.slice(n * each, (n + 1) * each))),
+  );
+  while (committedAt.size < ROWS || postedAt.size < ROWS + BUSY)
+    await new MockActivityEnvironment().run(() => sendPlanned({ poolId }));
+  await writers;
+  await deps.recorder.close();
+
+  const waits = rows
+    .slice(0, ROWS)
+    .map(({ row: { address } }) => (postedAt.get(address) ?? 0) - (committedAt.get(address) ?? 0));
+  expect(postedAt.size).toBe(ROWS + BUSY);
+  expect(Math.max(...waits)).toBeLessThan(WAIT_AT_MOST_MS);
+}, 90_000);
