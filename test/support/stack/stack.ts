@@ -55,6 +55,7 @@ export interface Stack {
   readonly api: ApiClient;
   readonly accountId: string;
   readonly database: Database;
+  readonly engineUrl: string;
   readonly temporal: Client;
   readonly folder: string;
   readonly simulatorJournal: string;
@@ -154,6 +155,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...client,
     ...files,
     database,
+    engineUrl: servers.urls.engineUrl,
     temporal,
     postgresServer: servers.postgres,
     temporalServer: servers.temporal,
