@@ -6,7 +6,6 @@ import {
   skipPlanned,
   type CounterRow,
 } from '../db/campaigns.ts';
-import { causeId } from '../db/ids.ts';
 import {
   findPlanningCampaign,
   freezeAudience,
@@ -15,23 +14,20 @@ import {
   markPlannedAll,
   planTexts,
   sumStartRates,
-  type AudienceMember,
   type Cursor,
-  type PlannedText,
   type PlanningCampaign,
 } from '../db/planning.ts';
 import { SET_BUCKET } from '../db/permits.ts';
 import { PURPOSE_RULES } from '../domain/purpose.ts';
-import { findStep, isQuestion, openingSends } from '../domain/script.ts';
-import { measure } from '../domain/segments.ts';
-import { parseTemplate, render, type Template } from '../domain/template.ts';
+import { findStep, isQuestion } from '../domain/script.ts';
 import { faultPoint } from '../faults/points.ts';
 import { brake } from './campaign-brakes.ts';
 import { describeCampaign } from './campaign-details.ts';
 import { campaignRate, noteProjection, pace } from './campaign-pace.ts';
 import { CLOSING_PAD_MS, isOpen, refreshWindows } from './campaign-windows.ts';
 import type { ActivityDeps } from './deps.ts';
-import { mergeValues, readScript } from './scripts.ts';
+import { firstText, writeFirstText } from './first-texts.ts';
+import { readScript } from './scripts.ts';
 
 export interface RunCampaignResult {
   readonly state: string;
@@ -197,7 +193,7 @@ async function planSlice(
     fromSeq: cursor.next_seq,
     toSeq,
   });
-  const { step, template } = firstText(campaign);
+  const first = firstText(campaign);
   faultPoint('plan.storing');
   const moved = await planTexts(deps.database, {
     campaignId: campaign.id,
@@ -207,47 +203,15 @@ async function planSlice(
     fence: campaign.fence,
     driver,
     priority: PURPOSE_RULES.campaign.priority,
-    step,
+    step: first.step,
     notAfter: new Date((cursor.closes_at?.getTime() ?? Date.now()) - CLOSING_PAD_MS),
-    texts: people.map((person) =>
-      writeText(campaign, { person, step, template, noLegalHour: cursor.no_legal_hour }),
-    ),
+    texts: people.map((person) => {
+      const text = writeFirstText(campaign, first, person);
+      return cursor.no_legal_hour ? { ...text, skipReason: 'no_legal_hour' } : text;
+    }),
   });
   faultPoint('plan.stored');
   return moved ? people.length : 0;
-}
-
-function firstText(campaign: PlanningCampaign): { step: string; template: Template } {
-  const script = readScript(campaign.graph);
-  const [step = script.start] = openingSends(script).sends;
-  const parsed = parseTemplate(findStep(script, step)?.text ?? '');
-  if (!parsed.ok)
-    throw new Error(`script version ${campaign.script_version_id}: ${parsed.problem}`);
-  return { step, template: parsed.template };
-}
-
-function writeText(
-  campaign: PlanningCampaign,
-  {
-    person,
-    step,
-    template,
-    noLegalHour,
-  }: { person: AudienceMember; step: string; template: Template; noLegalHour: boolean },
-): PlannedText {
-  const rendered = render(template, mergeValues(person.merge));
-  const body = rendered.ok ? rendered.body : '';
-  const { encoding, segments } = measure(body);
-  return {
-    id: causeId(campaign.launched_at.getTime(), 'campaign-text', person.id, step, 0, 1),
-    conversationId: person.id,
-    contactId: person.contact_id,
-    address: person.e164,
-    body,
-    encoding,
-    segments: Math.max(1, segments),
-    skipReason: rendered.ok ? (noLegalHour ? 'no_legal_hour' : null) : 'missing_merge_field',
-  };
 }
 
 /**

@@ -22,6 +22,8 @@ export interface ActivityDeps {
   readonly providers: { get(name: string): MessagingProvider };
   readonly sockets: Sockets;
   readonly pace: SenderPace;
+  /** The last beat of the deployment that this process saw. */
+  readonly knownBeat: () => Date;
   readonly recorder: Recorder;
   readonly log: ActivityLog;
   /** Told of every POST's outcome, for metrics. */

@@ -7,7 +7,6 @@ import {
   ringOverduePools,
 } from '../db/housekeeping.ts';
 import { causeId, newId } from '../db/ids.ts';
-import { isStop, settleStop, storeInbound, type InboundArrival } from '../db/inbound.ts';
 import { climb } from '../db/permits.ts';
 import {
   closeGap,
@@ -19,13 +18,14 @@ import {
   type UnknownText,
 } from '../db/reconcile.ts';
 import { applyReportedErrors, storeReports } from '../db/reports.ts';
-import { listAccountIds, listNumbers, type LoadedAccount } from '../db/accounts.ts';
+import { listAccountIds, type LoadedAccount } from '../db/accounts.ts';
 import { errorKind } from '../db/client.ts';
 import { idTimeMs } from '../domain/derived-id.ts';
-import type { InboundText, RemotePage, RemoteText } from '../providers/messaging-provider.ts';
+import type { RemotePage, RemoteText } from '../providers/messaging-provider.ts';
 import { twilioErrorRule } from '../providers/twilio-errors.ts';
 import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
+import { readInboundLists, storeOldestFirst } from './inbound-lists.ts';
 
 const UNKNOWN_A_ROUND = 100;
 const MAX_PAGES = 20;
@@ -33,10 +33,7 @@ const MAX_PAGES = 20;
 const CLOCK_SKEW_MS = 5_000;
 /** A text of ours that we do not know, this near (ms), forbids to call this one absent. */
 const NEAR_MS = 900_000;
-/** The filler reads this far behind the newest text it knows, because lists lag and clocks differ (ms). */
-const OVERLAP_MS = 300_000;
 const INBOUND_PAGES = 40;
-const NUMBERS_AT_ONCE = 4;
 /** Reads of a complete list without the text before it counts as lost. */
 const ABSENT_READS = 2;
 
@@ -82,16 +79,19 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
       const loaded = await deps.accounts.findFresh(input.accountId);
       if (loaded === null) return { found: 0, complete: true };
       const startedAt = new Date();
-      const readings = await readNumbers(deps, loaded, startedAt);
+      const { found, complete } = await readInboundLists(deps, loaded, {
+        startedAt,
+        maxPages: INBOUND_PAGES,
+        store: (arrivals) => storeOldestFirst(deps, arrivals),
+      });
       faultPoint('gap.stored');
-      const complete = readings.every((reading) => reading.complete);
       if (complete) await closeGap(database, loaded.account.id, startedAt);
       else
         deps.log.error(
           { account: loaded.account.id },
           'an inbound list was too long to be read whole; its gap stays open',
         );
-      return { found: readings.reduce((sum, reading) => sum + reading.found, 0), complete };
+      return { found, complete };
     },
 
     /** Folds counter deltas. Key: each delta is deleted by the statement that adds it up. */
@@ -159,7 +159,8 @@ async function findCandidates(
   if (listed === null) return null;
   const near = listed.filter(
     (remote) =>
-      remote.from === text.sender && isWithin(remote.createdAt, from - NEAR_MS, until + NEAR_MS),
+      (text.sender === null || remote.from === text.sender) &&
+      isWithin(remote.createdAt, from - NEAR_MS, until + NEAR_MS),
   );
   const known = await findKnownProviderIds(
     deps.database,
@@ -198,90 +199,4 @@ async function readSent(
 
 function isWithin(at: Date, from: number, until: number): boolean {
   return at.getTime() >= from && at.getTime() <= until;
-}
-
-interface Reading {
-  readonly found: number;
-  readonly complete: boolean;
-}
-
-/** Reads the account's numbers, a few at a time. */
-async function readNumbers(
-  deps: ActivityDeps,
-  loaded: LoadedAccount,
-  startedAt: Date,
-): Promise<Reading[]> {
-  const numbers = await listNumbers(deps.database, loaded.account.id);
-  const readings: Reading[] = [];
-  for (let start = 0; start < numbers.length; start += NUMBERS_AT_ONCE) {
-    const some = numbers.slice(start, start + NUMBERS_AT_ONCE);
-    readings.push(
-      ...(await Promise.all(some.map((number) => readNumber(deps, loaded, { number, startedAt })))),
-    );
-  }
-  return readings;
-}
-
-async function readNumber(
-  deps: ActivityDeps,
-  loaded: LoadedAccount,
-  { number, startedAt }: { number: string; startedAt: Date },
-): Promise<Reading> {
-  const provider = deps.providers.get(loaded.provider);
-  const since =
-    Math.min(
-      (loaded.inboundSeenAt ?? startedAt).getTime(),
-      (loaded.gapSince ?? startedAt).getTime(),
-    ) - OVERLAP_MS;
-  const arrivals: InboundArrival[] = [];
-  let complete = false;
-  let page: string | null = null;
-  for (let pages = 0; pages < INBOUND_PAGES && !complete; pages += 1) {
-    const listed: RemotePage<InboundText> = await provider.listInbound(loaded.account, {
-      to: number,
-      page,
-    });
-    const recent = listed.items.filter((item) => (item.receivedAt ?? startedAt).getTime() >= since);
-    arrivals.push(...recent.map((item) => toArrival(loaded, item, startedAt)));
-    page = listed.nextPage;
-    complete = page === null || recent.length < listed.items.length;
-  }
-  return { found: await storeOldestFirst(deps, arrivals), complete };
-}
-
-function toArrival(loaded: LoadedAccount, item: InboundText, startedAt: Date): InboundArrival {
-  return {
-    accountId: loaded.account.id,
-    orgId: loaded.orgId,
-    orgName: loaded.orgName,
-    providerMessageId: item.providerMessageId,
-    address: item.from,
-    sender: item.to,
-    body: item.body,
-    media: item.media.map((medium) => medium.url),
-    providerKeyword: item.providerOptOut,
-    receivedAt: item.receivedAt ?? startedAt,
-    timed: item.receivedAt !== null,
-  };
-}
-
-/** Stops first, so that no planned text slips out between; then in the order they were sent. */
-async function storeOldestFirst(
-  deps: ActivityDeps,
-  arrivals: readonly InboundArrival[],
-): Promise<number> {
-  const byAge = arrivals.toSorted((a, b) => a.receivedAt.getTime() - b.receivedAt.getTime());
-  const ordered = [...byAge.filter(isStop), ...byAge.filter((arrival) => !isStop(arrival))];
-  let found = 0;
-  for (let start = 0; start < ordered.length; start += 100) {
-    const batch = ordered.slice(start, start + 100);
-    const stored = await storeInbound(deps.database, batch);
-    found += stored.filter((one) => one.fresh).length;
-    for (const [index, one] of stored.entries()) {
-      const arrival = batch[index];
-      if (one.fresh && arrival !== undefined && isStop(arrival))
-        await settleStop(deps.database, arrival);
-    }
-  }
-  return found;
 }

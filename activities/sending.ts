@@ -127,6 +127,7 @@ export function createSendingActivities(deps: ActivityDeps) {
                 messageId: message.id,
                 seat: { senderId: sender.id, sender: sender.e164, segments: message.segments },
                 leaseMs: leaseMs(deps),
+                knownBeat: deps.knownBeat(),
               });
         const [claimed] = result?.claimed ?? [];
         if (claimed === undefined) {
@@ -267,6 +268,7 @@ interface ClaimPlan {
     seats: readonly Seat[];
     limit: number;
     leaseMs: number;
+    knownBeat: Date;
   }) => Promise<ClaimResult>;
 }
 
@@ -282,7 +284,12 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
   let rows: ClaimResult['claimed'] = [];
   try {
     before = postBefore();
-    const result = await plan.claim({ seats: plan.seats, limit: reserved, leaseMs: leaseMs(deps) });
+    const result = await plan.claim({
+      seats: plan.seats,
+      limit: reserved,
+      leaseMs: leaseMs(deps),
+      knownBeat: deps.knownBeat(),
+    });
     rows = result.claimed;
   } finally {
     for (let unused = rows.length; unused < reserved; unused += 1) deps.sockets.release();

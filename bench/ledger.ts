@@ -132,6 +132,7 @@ function claim(
     })),
     limit: BATCH,
     leaseMs: 60_000,
+    knownBeat: new Date(0),
     campaignId: campaign.id,
     fence: 1,
     watermark,

@@ -96,6 +96,7 @@ export async function startStack(options: {
     DATABASE_URL: ownerUrl,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_UI_URL: temporal.uiUrl,
+    BEAT_FILE: join(session.folder, 'beat.json'),
     API_PORT: String(ports.API_PORT),
     PUBLIC_URL: isSet(environment, 'PUBLIC_URL') ? environment['PUBLIC_URL'] : apiUrl,
     KEY_ENCRYPTION_KEY: isSet(environment, 'KEY_ENCRYPTION_KEY')

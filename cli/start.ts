@@ -16,6 +16,8 @@ const HELP = `npm start -- <command>
   create-org --name X    makes an org and its first API key
   stop-sending --reason X   stops everything that this deployment sends, at once
   resume-sending         lets it send again
+  recover [--since T]    after the database was restored from a backup: learns from the
+                         provider what was sent and said since, and ends safe mode
   check-config           checks the environment and says what is wrong
   print-config           the settings as a Markdown table
   print-schema           the Prisma schema of the database at DATABASE_URL
@@ -49,6 +51,14 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<voi
       switchDeployment(database, true, null),
     );
     print(changed ? 'The deployment sends again.' : 'It was not stopped.');
+  },
+  recover: async (args) => {
+    const { values } = parseArgs({ args: [...args], options: { since: { type: 'string' } } });
+    const since = values.since === undefined ? null : new Date(values.since);
+    if (since !== null && Number.isNaN(since.getTime()))
+      throw new UsageError('recover --since needs an instant, such as 2026-01-31T12:00:00Z.');
+    readConfig();
+    await (await import('../worker/recover.ts')).runRecover(since, print);
   },
   'check-config': async () => {
     readConfig();

@@ -89,7 +89,8 @@ const BUSY = `
  * budget's row decides between concurrent claimers for the same money, the pace's row for the same
  * person: both are read after they are locked.
  *
- * `pick` must lock its rows FOR UPDATE SKIP LOCKED; $1-$3 are the seats, $4 the lease in ms.
+ * `pick` must lock its rows FOR UPDATE SKIP LOCKED; $1-$3 are the seats, $4 the lease in ms, $5 the last
+ * beat that this process knows: a database that remembers less was restored, and nothing is claimed from it.
  * Measured with a campaign lane of 100 rows: see bench/ledger.ts; flat with the watermark.
  */
 function claimStatement(pick: string): string {
@@ -207,7 +208,8 @@ select id, org_id, account_id, sender_id, sender, address, body, media, segments
 const PICKED = `m.id, m.org_id, m.account_id, m.sender_id, m.address, m.segments, m.not_after, m.due_at, m.priority,
          m.purpose::text as purpose, m.programme, m.campaign_id, m.contact_id, m.attempt, m.try`;
 
-const ACCOUNT_OPEN = `exists (select 1 from provider_account a where a.id = m.account_id and ${ACCOUNT_MAY_SEND})`;
+const ACCOUNT_OPEN = `exists (select 1 from provider_account a where a.id = m.account_id and ${ACCOUNT_MAY_SEND})
+     and (select beat_at from deployment where id = 1) >= $5::timestamptz`;
 
 /**
  * The fence is read without a lock: whoever pauses waits out the 500 ms. The range of ids prunes
@@ -215,22 +217,22 @@ const ACCOUNT_OPEN = `exists (select 1 from provider_account a where a.id = m.ac
  */
 const CLAIM_CAMPAIGN_LANE = claimStatement(`
   select ${PICKED} from message m
-   where m.campaign_id = $5::uuid and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null
-     and m.due_at <= now() and (m.due_at, m.id) > ($7::timestamptz, $8::uuid)
-     and m.id between $9::uuid and $10::uuid
-     and exists (select 1 from campaign c where c.id = $5::uuid and c.state = 'running' and c.fence = $11::int)
+   where m.campaign_id = $6::uuid and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null
+     and m.due_at <= now() and (m.due_at, m.id) > ($8::timestamptz, $9::uuid)
+     and m.id between $10::uuid and $11::uuid
+     and exists (select 1 from campaign c where c.id = $6::uuid and c.state = 'running' and c.fence = $12::int)
      and ${ACCOUNT_OPEN}
-   order by m.due_at, m.id limit $6::int for update of m skip locked`);
+   order by m.due_at, m.id limit $7::int for update of m skip locked`);
 
 const CLAIM_SENDER_LANE = claimStatement(`
   select ${PICKED} from message m
-   where m.sender_id = $5::uuid and m.state = 'planned' and m.driver = 'pool' and m.due_at <= now()
+   where m.sender_id = $6::uuid and m.state = 'planned' and m.driver = 'pool' and m.due_at <= now()
      and ${ACCOUNT_OPEN}
-   order by m.priority, m.due_at, m.id limit $6::int for update of m skip locked`);
+   order by m.priority, m.due_at, m.id limit $7::int for update of m skip locked`);
 
 const CLAIM_ONE = claimStatement(`
   select ${PICKED} from message m
-   where m.id = $5::uuid and m.state = 'planned' and m.due_at <= now()
+   where m.id = $6::uuid and m.state = 'planned' and m.due_at <= now()
      and ${ACCOUNT_OPEN} for update of m skip locked`);
 
 export interface LaneClaim {
@@ -239,6 +241,8 @@ export interface LaneClaim {
   readonly limit: number;
   /** How long a row may stay `sending` before reconcile takes it over, in milliseconds. */
   readonly leaseMs: number;
+  /** The last beat of the deployment that this process saw. */
+  readonly knownBeat: Date;
 }
 
 export async function claimCampaignLane(
@@ -281,23 +285,31 @@ export async function claimSenderLane(
 /** The same claim for one row: what a conversation's workflow sends. */
 export async function claimOne(
   database: Database,
-  claim: { readonly messageId: string; readonly seat: Seat; readonly leaseMs: number },
+  claim: Pick<LaneClaim, 'leaseMs' | 'knownBeat'> & {
+    readonly messageId: string;
+    readonly seat: Seat;
+  },
 ): Promise<ClaimResult> {
   return toResult(
     await database.query<ClaimRow>(
       CLAIM_ONE,
-      ...seatParameters({ seats: [claim.seat], leaseMs: claim.leaseMs }),
+      ...seatParameters({ ...claim, seats: [claim.seat] }),
       claim.messageId,
     ),
   );
 }
 
-function seatParameters({ seats, leaseMs }: Pick<LaneClaim, 'seats' | 'leaseMs'>): unknown[] {
+function seatParameters({
+  seats,
+  leaseMs,
+  knownBeat,
+}: Pick<LaneClaim, 'seats' | 'leaseMs' | 'knownBeat'>): unknown[] {
   return [
     seats.map((seat) => seat.senderId),
     seats.map((seat) => seat.sender),
     seats.map((seat) => seat.segments),
     leaseMs,
+    knownBeat,
   ];
 }
 

@@ -218,7 +218,7 @@ export interface PlannedText {
 /**
  * Plans one slice of a zone set: moves the cursor if it still stands where it was read and the
  * campaign still runs under the same fence, and only then inserts. Derived ids make a repeat meet
- * the same rows. With driver 'conversation' each text's conversation is inserted and rung.
+ * the same rows; nothing is planned from a restored database until what was sent is known again. With driver 'conversation' each text's conversation is inserted and rung.
  * Measured: 1,000 rows 73k rows/s.
  */
 const PLAN = `
@@ -226,6 +226,7 @@ with moved as (
   update campaign_cursor u set next_seq = $4::int
    where u.campaign_id = $1::uuid and u.wave = 0 and u.zone_set_id = $2::int and u.next_seq = $3::int
      and exists (select 1 from campaign c where c.id = $1::uuid and c.state = 'running' and c.fence = $5::int)
+     and not exists (select 1 from deployment where safe_mode_at is not null)
   returning u.org_id),
 planned as (
   insert into message (id, org_id, direction, purpose, state, driver, priority, account_id, pool_id, address, campaign_id,

@@ -31,7 +31,8 @@ export interface UnknownText {
   readonly org_id: string;
   readonly account_id: string;
   readonly address: string;
-  readonly sender: string;
+  /** Null where it was planned, and not claimed, when its database was restored. */
+  readonly sender: string | null;
   readonly body: string;
   readonly claimed_at: Date;
   readonly lease_until: Date;
@@ -78,7 +79,7 @@ export async function findKnownProviderIds(
 export async function countTwins(database: Database, text: UnknownText): Promise<number> {
   const [row] = await database.query<{ n: number }>(
     `select count(*)::int as n from message where state = 'unknown' and account_id = $1::uuid and org_id = $2::uuid
-        and address = $3 and sender = $4 and body = $5`,
+        and address = $3 and (sender = $4 or sender is null or $4 is null) and body = $5`,
     text.account_id,
     text.org_id,
     text.address,
@@ -109,7 +110,8 @@ again as (
                        campaign_id, conversation_id, contact_id, programme, step, wave, try, retry_of, body, media, encoding, segments, due_at, not_after)
   select $4::uuid, u.org_id, u.direction, u.channel, u.purpose, 'planned', 'pool', u.priority, u.account_id, u.pool_id,
          case when u.purpose = 'campaign' then null else u.sender_id end, case when u.purpose = 'campaign' then null else u.sender end, u.address,
-         u.campaign_id, u.conversation_id, u.contact_id, u.programme, u.step, u.wave, u.try + 1, u.id, u.body, u.media, u.encoding, u.segments, now(), u.not_after
+         u.campaign_id, u.conversation_id, u.contact_id, u.programme, u.step, u.wave, u.try + 1, u.id, u.body, u.media, u.encoding, u.segments,
+         greatest(now(), u.due_at), u.not_after
     from u where u.state = 'lost' and $3::boolean and u.not_after > now() + interval '120 s'
      and not exists (select 1 from campaign c where c.id = u.campaign_id and c.state in ('finished', 'cancelled'))
   on conflict (id) do nothing returning pool_id, org_id, campaign_id),

@@ -122,10 +122,10 @@ export interface MessagingProvider {
   readonly capabilities: ProviderCapabilities;
   /** POSTs exactly once; never retries; never throws. */
   send(account: ProviderAccount, text: OutboundText, options: SendOptions): Promise<SendOutcome>;
-  /** Texts that we created for one recipient, newest first. */
+  /** Texts that we created, for one recipient or (null) for all, newest first. */
   listSent(
     account: ProviderAccount,
-    query: { to: string; page: string | null },
+    query: { to: string | null; page: string | null },
   ): Promise<RemotePage<RemoteText>>;
   /** Texts that people sent to one of the account's numbers, newest first. */
   listInbound(

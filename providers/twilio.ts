@@ -26,6 +26,8 @@ const TWILIO_ORIGIN = 'https://api.twilio.com';
 const LIST_CALL = { purpose: 'list', deadlineMs: 30_000, mayStart: () => true } as const;
 
 const SENT_PAGE_SIZE = 50;
+/** All of an account's texts are read in the largest pages that Twilio has. */
+const ALL_PAGE_SIZE = 1_000;
 /** Incoming texts stand between all the outgoing ones, so their pages are larger. */
 const INBOUND_PAGE_SIZE = 500;
 
@@ -71,9 +73,10 @@ export function createTwilioProvider(options: TwilioProviderOptions): MessagingP
 
   async function listSent(
     account: ProviderAccount,
-    query: { to: string; page: string | null },
+    query: { to: string | null; page: string | null },
   ): Promise<RemotePage<RemoteText>> {
-    const first = { to: query.to, pageSize: SENT_PAGE_SIZE };
+    const first =
+      query.to === null ? { pageSize: ALL_PAGE_SIZE } : { to: query.to, pageSize: SENT_PAGE_SIZE };
     const { items, nextPage } = await readPage(account, first, query.page);
     return { items: items.filter((message) => !isInbound(message)).map(toRemoteText), nextPage };
   }

@@ -50,6 +50,13 @@ const schema = z.object({
     .describe(
       'Task queues this worker polls, by comma: engine (workflows and their activities), sending.',
     ),
+  BEAT_FILE: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'File in which a worker mirrors the deployment’s beat, beside its note in Temporal: a restored database is known by it. On a disk that is not restored with the database.',
+    ),
   HOST: z.string().default('127.0.0.1').describe('Address that the API and ingest listen on.'),
   API_PORT: port.default(8080).describe('Port of the API.'),
   INGEST_PORT: port

@@ -26,6 +26,8 @@ export interface EmbeddedPostgresOptions {
 export interface EmbeddedPostgres {
   /** The database as gw_owner. */
   readonly ownerUrl: string;
+  /** Where its files lie: elsewhere than asked where its user cannot enter that folder. */
+  readonly dataDir: string;
   readonly exited: Promise<string>;
   readonly stop: () => Promise<void>;
   readonly kill: (signal?: NodeJS.Signals) => void;
@@ -63,6 +65,7 @@ export async function startEmbeddedPostgres(
   }
   return {
     ownerUrl: `postgres://gw_owner:${options.password}@127.0.0.1:${options.port}/${DATABASE}`,
+    dataDir: place.dataDir,
     exited: server.exited,
     stop: server.stop,
     kill: server.kill,

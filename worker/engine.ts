@@ -14,17 +14,9 @@ import {
 import { createRecorder } from '../activities/recorder.ts';
 import { createSenderPace } from '../activities/sender-pace.ts';
 import { createSockets } from '../activities/sockets.ts';
-import { beat } from '../db/deployment.ts';
-import { ringEverything } from '../db/outbox.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { ensureSchedules, ensureSearchAttributes, hasSchedules } from '../runtime/temporal.ts';
-import { ENGINE_QUEUE, maintenanceScheduleId, SENDING_QUEUE } from '../workflows/contract.ts';
+import { ENGINE_QUEUE, SENDING_QUEUE } from '../workflows/contract.ts';
 import { createRelay } from './relay.ts';
-
-/** Between two beats of the deployment's heart, in milliseconds. */
-const BEAT_MS = 1_000;
-/** Between two looks whether Temporal still has our schedules: a lost store is rebuilt from the rows. */
-const STORE_CHECK_MS = 30_000;
 
 /** The bundle that the worker runs and the tests inspect. */
 export async function bundleWorkflows(): Promise<WorkflowBundle> {
@@ -41,13 +33,14 @@ export async function bundleWorkflows(): Promise<WorkflowBundle> {
   });
 }
 
-/** Everything a worker process runs: the two queues, the outbox relay and the heartbeat. */
+/** Everything a worker process runs: the two queues and the outbox relay. */
 export async function createEngine(
   runtime: Runtime,
   temporal: { readonly connection: NativeConnection; readonly client: Client },
+  knownBeat: () => Date,
 ) {
   const { config, log } = runtime;
-  const deps = activityDeps(runtime);
+  const deps = activityDeps(runtime, knownBeat);
   const queues = new Set(config.WORKER_QUEUES.split(','));
   const common = {
     connection: temporal.connection,
@@ -78,7 +71,6 @@ export async function createEngine(
     );
   }
   const relay = createRelay({ database: runtime.engine, client: temporal.client, log });
-  const heart = startHeart(runtime, temporal);
 
   return {
     /** Runs until `stop` is called; rejects when a worker breaks. */
@@ -87,13 +79,13 @@ export async function createEngine(
       for (const worker of workers) {
         if (worker.getState() === 'RUNNING') worker.shutdown();
       }
-      await Promise.all([relay.stop(), heart.stop()]);
+      await relay.stop();
     },
     flush: (): Promise<void> => deps.recorder.close(),
   };
 }
 
-function activityDeps(runtime: Runtime): ActivityDeps {
+function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityDeps {
   const { config } = runtime;
   return {
     database: runtime.engine,
@@ -101,67 +93,21 @@ function activityDeps(runtime: Runtime): ActivityDeps {
     providers: runtime.providers,
     sockets: createSockets(config.MAX_CONCURRENT_SENDS),
     pace: createSenderPace(),
+    knownBeat,
     recorder: createRecorder(runtime.engine),
     log: runtime.log,
     onPost: runtime.metrics.countPost,
-    settings: {
-      publicUrl: config.PUBLIC_URL,
-      sendDeadlineMs: config.SEND_DEADLINE_MS,
-      startsPerSecond: config.TEMPORAL_STARTS_PER_SECOND,
-      reconcileLagMs: config.RECONCILE_LAG_MS,
-      reconcileBackoffMs: config.RECONCILE_BACKOFF_MS,
-    },
+    settings: activitySettings(config),
   };
 }
 
-/** Beats in Postgres, and notices what was missed: an outage of the database, a lost Temporal store. */
-function startHeart(
-  runtime: Runtime,
-  temporal: { readonly connection: NativeConnection; readonly client: Client },
-) {
-  const { engine, log, config } = runtime;
-  let stopped = false;
-  let checkAt = performance.now() + STORE_CHECK_MS;
-
-  const once = async (): Promise<void> => {
-    if (await beat(engine)) {
-      log.warn({}, 'the database was away: accounts stay closed until their inbound gap is filled');
-      await temporal.client.schedule
-        .getHandle(maintenanceScheduleId('fill-inbound-gaps'))
-        .trigger();
-    }
-    if (performance.now() < checkAt) return;
-    checkAt = performance.now() + STORE_CHECK_MS;
-    await adoptStore(runtime, temporal);
-  };
-
-  const timer = setInterval(() => {
-    if (stopped) return;
-    once().catch((error: unknown) => log.warn({ error: String(error) }, 'a heartbeat failed'));
-  }, BEAT_MS);
-  log.debug({ everyMs: BEAT_MS, maintenanceEveryMs: config.MAINTENANCE_EVERY_MS }, 'heart started');
+/** What activities read of the configuration. */
+export function activitySettings(config: Runtime['config']): ActivityDeps['settings'] {
   return {
-    stop: async (): Promise<void> => {
-      stopped = true;
-      clearInterval(timer);
-    },
+    publicUrl: config.PUBLIC_URL,
+    sendDeadlineMs: config.SEND_DEADLINE_MS,
+    startsPerSecond: config.TEMPORAL_STARTS_PER_SECOND,
+    reconcileLagMs: config.RECONCILE_LAG_MS,
+    reconcileBackoffMs: config.RECONCILE_BACKOFF_MS,
   };
-}
-
-/**
- * Makes Temporal's store ours: search attributes, and schedules. Where our schedules are missing the store
- * is new, so everything that the rows say should wait is rung first: a crash in between does it again.
- */
-export async function adoptStore(
-  runtime: Runtime,
-  temporal: { readonly connection: NativeConnection; readonly client: Client },
-): Promise<void> {
-  if (await hasSchedules(temporal.client)) return;
-  await ensureSearchAttributes(temporal.connection, runtime.config.TEMPORAL_NAMESPACE);
-  const rung = await ringEverything(runtime.engine);
-  await ensureSchedules(temporal.client, runtime.config);
-  runtime.log.info(
-    { rung },
-    'Temporal had no schedules of ours: rang every workflow that the rows say should wait',
-  );
 }

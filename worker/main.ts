@@ -5,7 +5,8 @@ import { readConfig } from '../runtime/config.ts';
 import { createRuntime, type Runtime } from '../runtime/runtime.ts';
 import { stopSignal } from '../runtime/stop-signal.ts';
 import { connectWorker } from '../runtime/temporal.ts';
-import { adoptStore, createEngine } from './engine.ts';
+import { createEngine } from './engine.ts';
+import { adoptStore, createHeart } from './heart.ts';
 
 const CONNECT_AGAIN_MS = 1_000;
 
@@ -26,13 +27,17 @@ export async function runWorker(): Promise<void> {
   const stopped = stopSignal();
   const temporal = await connectPatiently(runtime);
   await adoptStore(runtime, temporal);
-  const engine = await createEngine(runtime, temporal);
+  const heart = createHeart(runtime, temporal);
+  // Before anything is claimed: the database may have been restored.
+  await Promise.race([heart.start(), stopped]);
+  const engine = await createEngine(runtime, temporal, heart.knownBeat);
   const metrics = serveMetrics(runtime);
   const running = engine.run();
   log.info({ queues: config.WORKER_QUEUES }, 'worker ready');
   process.stdout.write(`${JSON.stringify({ worker: 'ready', pid: process.pid })}\n`);
   await Promise.race([stopped, running]);
   log.info({}, 'worker stopping');
+  heart.stop();
   await engine.stop();
   await running;
   await engine.flush();

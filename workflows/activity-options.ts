@@ -5,11 +5,14 @@ import { SENDING_QUEUE } from './contract.ts';
 /** For ever, but never faster than this: the rows are the truth and trying again is harmless. */
 const PATIENT = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' } as const;
 
+/** The same for the few activities that everything waits for: after five crashes in a row a pool must not stand still for half a minute. */
+const PROMPT = { ...PATIENT, maximumInterval: '3s' } as const;
+
 /** Slices that run for seconds and beat: a dead worker is noticed within the heartbeat timeout. */
 export const slices = proxyActivities<EngineActivities>({
   startToCloseTimeout: '2 minutes',
   heartbeatTimeout: '10s',
-  retry: PATIENT,
+  retry: PROMPT,
 });
 
 /** A pool's slices, on their own queue; 5 s without a beat and another worker takes over. */
@@ -17,7 +20,7 @@ export const pool = proxyActivities<PoolActivities>({
   taskQueue: SENDING_QUEUE,
   startToCloseTimeout: '60s',
   heartbeatTimeout: '5s',
-  retry: PATIENT,
+  retry: PROMPT,
 });
 
 /** Periodic jobs: their schedule is the retry. */

@@ -22,7 +22,7 @@ export async function launchAll(
   const total = Math.ceil(minutes * PEOPLE_A_MINUTE);
   const each = Math.ceil((total * (1 - FIRST_TEXT_SHARE)) / AREAS.length);
   // A pool must be faster than it needs to be: each kill stops it for some seconds.
-  const segmentsPerSecond = Math.max(1, Math.ceil((each / (durationMs / 1_000) / SENDERS) * 1.8));
+  const segmentsPerSecond = Math.max(1, Math.ceil((each / (durationMs / 1_000) / SENDERS) * 2.6));
   const campaigns: ChaosCampaign[] = [];
   const make = async (
     wish: CampaignWish & { area: string; count: number; opensAtMs: number | null },

@@ -131,7 +131,8 @@ function countAfterStops(
   for (const { sid, from, body } of inbound)
     if (STOP_WORDS.test(body.trim())) note(from, acknowledged.get(sid));
   for (const { action, address, status, at } of calls)
-    if (action === 'stop' && address !== undefined && isDone(status)) note(address, Date.parse(at));
+    if (action === 'suppress' && address !== undefined && isDone(status))
+      note(address, Date.parse(at));
   const purposes = new Map(texts.map(({ id, purpose }) => [id, purpose]));
   return created.filter(
     ({ to, messageId, receivedAtMs }) =>

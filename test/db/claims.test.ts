@@ -21,6 +21,7 @@ function claim(
     })),
     limit,
     leaseMs: 20_000,
+    knownBeat: new Date(0),
     campaignId: campaign.id,
     fence,
     watermark: null,
@@ -170,6 +171,7 @@ describe('a claim of a sender lane', () => {
       seats: [{ senderId: sender.id, sender: sender.e164, segments: 10 }],
       limit: 10,
       leaseMs: 20_000,
+      knownBeat: new Date(0),
       senderId: sender.id,
     });
   }
@@ -275,8 +277,18 @@ test('a claim of one row binds a free sender, and a second claim of it finds not
   const messageId = campaign.people[0]?.messageId ?? '';
   const [sender = { id: '', e164: '' }] = ledger().senders;
   const seat = { senderId: sender.id, sender: sender.e164, segments: 1 };
-  const first = await claimOne(ledger().database, { messageId, seat, leaseMs: 20_000 });
+  const first = await claimOne(ledger().database, {
+    messageId,
+    seat,
+    leaseMs: 20_000,
+    knownBeat: new Date(0),
+  });
   expect(first.claimed.map((message) => message.sender)).toEqual([sender.e164]);
-  const second = await claimOne(ledger().database, { messageId, seat, leaseMs: 20_000 });
+  const second = await claimOne(ledger().database, {
+    messageId,
+    seat,
+    leaseMs: 20_000,
+    knownBeat: new Date(0),
+  });
   expect(second).toMatchObject({ claimed: [], skipped: 0, held: 0 });
 });

@@ -22,6 +22,7 @@ function claim(campaign: Pick<TestCampaign, 'id'>, limit = 100): Promise<ClaimRe
     seats: ledger().senders.map(({ id, e164 }) => ({ senderId: id, sender: e164, segments: 100 })),
     limit,
     leaseMs: 20_000,
+    knownBeat: new Date(0),
     campaignId: campaign.id,
     fence: 1,
     watermark: null,
@@ -332,6 +333,7 @@ describe('a kill switch', () => {
         seats: [{ senderId: sender?.id ?? '', sender: sender?.e164 ?? '', segments: 10 }],
         limit: 10,
         leaseMs: 20_000,
+        knownBeat: new Date(0),
         senderId: sender?.id ?? '',
       });
       return lane.claimed.length + own.claimed.length;

@@ -58,6 +58,7 @@ describe('the heart', () => {
           seats: [{ ...seat, segments: 10 }],
           limit: 10,
           leaseMs: 20_000,
+          knownBeat: new Date(0),
           campaignId: campaign.id,
           fence: 1,
           watermark: null,
@@ -80,6 +81,7 @@ describe('the heart', () => {
           seats: [{ ...seat, segments: 10 }],
           limit: 10,
           leaseMs: 20_000,
+          knownBeat: new Date(0),
           senderId: seat.senderId,
         });
       },
@@ -91,6 +93,7 @@ describe('the heart', () => {
           messageId: campaign.people[0]?.messageId ?? '',
           seat: { ...seat, segments: 10 },
           leaseMs: 20_000,
+          knownBeat: new Date(0),
         }),
     ],
   ];
@@ -141,7 +144,7 @@ describe('the heart', () => {
       seen,
     );
     await setBeat('600 s');
-    expect(await beat(ledger().database)).toBe(true);
+    expect((await beat(ledger().database, null)).gapNoticed).toBe(true);
     expect(await account()).toEqual({ gap: true, sinceBeat: true, noticedNow: true });
     // The heart beats, and the gap alone keeps the account closed now.
     expect(await findPoolWork(ledger().database, ledger().poolId)).toBeNull();
@@ -149,15 +152,15 @@ describe('the heart', () => {
 
   test('that beats in time notices nothing', async () => {
     await setBeat('2 s');
-    expect(await beat(ledger().database)).toBe(false);
+    expect((await beat(ledger().database, null)).gapNoticed).toBe(false);
     expect(await account()).toEqual({ gap: false, sinceBeat: false, noticedNow: false });
   });
 
   test('that beats after a second outage keeps the beginning of the first gap', async () => {
     await setBeat('600 s');
-    await beat(ledger().database);
+    await beat(ledger().database, null);
     await setBeat('30 s');
-    expect(await beat(ledger().database)).toBe(true);
+    expect((await beat(ledger().database, null)).gapNoticed).toBe(true);
     expect(await account()).toEqual({ gap: true, sinceBeat: true, noticedNow: true });
   });
 });

@@ -68,6 +68,7 @@ export function createActivityDeps(
     providers: { get: () => provider },
     sockets: createSockets(10),
     pace: createSenderPace(),
+    knownBeat: () => new Date(0),
     recorder: createRecorder(ledger.database),
     onPost: () => {},
     log: {

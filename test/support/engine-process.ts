@@ -60,6 +60,25 @@ export async function launchEngine(options: EngineProcessOptions): Promise<Engin
   };
 }
 
+/** Runs one administrative act (`npm start -- <args>`) to its end. */
+export async function runCommand(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<{ readonly ended: string; readonly output: string }> {
+  let output = '';
+  const child = await launch({
+    command: process.execPath,
+    args: ['--import', 'tsx', 'cli/start.ts', ...args],
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    withChannel: true,
+    log: (text) => {
+      output += text;
+    },
+  });
+  return { ended: await child.exited, output };
+}
+
 /** Waits until it serves; one that ends before is an error with all it said. */
 export async function untilServing(child: EngineProcess, command: EngineCommand): Promise<void> {
   await waitUntil(() => child.hasExited() || child.logs().includes(READY_MARKS[command]), {

@@ -72,7 +72,11 @@ alter table deployment
   add column stopped_reason text,
   add column safe_mode_at timestamptz(3),
   add column safe_mode_reason text,
-  add column safe_mode_beat_at timestamptz(3);
+  add column safe_mode_beat_at timestamptz(3),
+  add column safe_mode_last_beat_at timestamptz(3),
+  add column uid uuid not null default gen_random_uuid();
+comment on column deployment.uid is 'Tells the mirrors of this deployment''s beat from those of another.';
+comment on column deployment.safe_mode_last_beat_at is 'The last beat that a mirror remembered: until then texts may have been sent that are missing here.';
 comment on column deployment.stopped_at is 'The deployment''s kill switch: while set, nothing is claimed.';
 comment on column deployment.safe_mode_at is 'Since when the database is known to be older than what was sent from it: nothing is claimed until `recover` has run.';
 comment on column deployment.safe_mode_beat_at is 'The last beat that this database remembered then: what happened later may be missing.';

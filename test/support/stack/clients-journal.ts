@@ -14,7 +14,16 @@ export function createJournaledFetch(file: string): typeof fetch {
     const sentAt = new Date().toISOString();
     const write = (status: number | null): void => {
       if (method === 'GET') return;
-      const line = { at: new Date().toISOString(), sentAt, kind: 'api', method, path, status };
+      const key = new Headers(init?.headers).get('idempotency-key');
+      const line = {
+        at: new Date().toISOString(),
+        sentAt,
+        kind: 'api',
+        method,
+        path,
+        status,
+        ...(key === null ? {} : { idempotencyKey: key }),
+      };
       appendFileSync(file, `${JSON.stringify({ ...line, ...describe(path, init?.body) })}\n`);
     };
     try {
@@ -33,5 +42,5 @@ function describe(path: string, body: unknown): object {
   if (campaignId !== undefined) return { campaignId, action };
   if (path !== '/v1/suppressions' || typeof body !== 'string') return {};
   const { address } = JSON.parse(body) as { address?: string };
-  return { action: 'stop', address };
+  return { action: 'suppress', address };
 }

@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { appendFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { migrate } from '../../../db/migrate.ts';
 import { asUser } from '../../../runtime/config.ts';
 import {
@@ -26,10 +29,18 @@ export interface DatabaseUrls {
 
 const RESTART_WITHIN_MS = 60_000;
 
+/** A Postgres of a stack, whose files may be put back to what they were. */
+export interface StackPostgres extends StackServer {
+  /** Copies the files of the killed server, as a snapshot of its disk would, and starts it again. */
+  readonly backUp: () => Promise<void>;
+  /** Kills the server, puts the copied files in the place of its own, and starts it again. */
+  readonly restore: () => Promise<void>;
+}
+
 /** A Postgres that can be killed. What it answered survives the process: the pages are the system's. */
 export async function createPostgres(
   folder: string,
-): Promise<StackServer & { readonly urls: DatabaseUrls }> {
+): Promise<StackPostgres & { readonly urls: DatabaseUrls }> {
   const port = await freePort();
   const password = randomBytes(16).toString('hex');
   const logFile = join(folder, 'postgres.log');
@@ -51,12 +62,29 @@ export async function createPostgres(
   await start();
   const ownerUrl = `postgres://gw_owner:${password}@127.0.0.1:${port}/groundswell`;
   await migrate(ownerUrl);
+  const kill = async (): Promise<void> => {
+    server?.kill('SIGKILL');
+    await server?.exited;
+  };
+  // With `cp -a`, because the files belong to another user where the tests run as root.
+  const copy = async (from: string, to: string): Promise<void> => {
+    await rm(to, { recursive: true, force: true });
+    await promisify(execFile)('cp', ['-a', from, to]);
+  };
+  const data = (): string => server?.dataDir ?? '';
   return {
     urls: { ownerUrl, engineUrl: asUser(ownerUrl, 'gw_engine') },
     start,
-    kill: async () => {
-      server?.kill('SIGKILL');
-      await server?.exited;
+    kill,
+    backUp: async () => {
+      await kill();
+      await copy(data(), `${data()}.backup`);
+      await start();
+    },
+    restore: async () => {
+      await kill();
+      await copy(`${data()}.backup`, data());
+      await start();
     },
   };
 }

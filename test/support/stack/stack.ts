@@ -15,7 +15,7 @@ import {
 } from '../../../cli/demo-client.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import { createOrg } from '../../../db/orgs.ts';
-import { findLeftovers, type EngineCommand } from '../engine-process.ts';
+import { findLeftovers, runCommand, type EngineCommand } from '../engine-process.ts';
 import { freePort } from '../ports.ts';
 import { TEST_KEY } from '../ledger-rows.ts';
 import { waitUntil } from '../wait-until.ts';
@@ -31,7 +31,13 @@ import {
 import { createJournaledFetch } from './clients-journal.ts';
 import { readLines, toAcknowledgements, toCreate, type Create } from './journals.ts';
 import { createPart, type Part, type Strike } from './parts.ts';
-import { createPostgres, createTemporal, type DatabaseUrls, type StackServer } from './servers.ts';
+import {
+  createPostgres,
+  createTemporal,
+  type DatabaseUrls,
+  type StackPostgres,
+  type StackServer,
+} from './servers.ts';
 
 export interface StackOptions {
   /** A server of its own, or a database of another. */
@@ -61,7 +67,7 @@ export interface Stack {
   readonly simulatorJournal: string;
   readonly clientsJournal: string;
   /** Null where the server is not the stack's own. */
-  readonly postgresServer: StackServer | null;
+  readonly postgresServer: StackPostgres | null;
   readonly temporalServer: StackServer | null;
   readonly parts: ReadonlyMap<string, Part>;
   /** `api`, `ingest`, `simulator`, `worker-1`, `worker-2` … */
@@ -86,6 +92,10 @@ export interface Stack {
   readonly sendersOf: (campaign: LaunchedCampaign) => Promise<string[]>;
   /** How many outbound texts of a campaign are in which state. */
   readonly states: (campaign: LaunchedCampaign) => Promise<Record<string, number>>;
+  /** Runs `npm start -- <args>` with the settings of the stack. */
+  readonly command: (
+    ...args: readonly string[]
+  ) => Promise<{ readonly ended: string; readonly output: string }>;
   readonly close: () => Promise<void>;
 }
 
@@ -104,6 +114,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await mkdir(folder, { recursive: true });
   const files = {
     simulatorJournal: join(folder, 'simulator.ndjson'),
+    beat: join(folder, 'beat.json'),
     clientsJournal: join(folder, 'clients.ndjson'),
   };
   const servers = await startServers(options, folder);
@@ -201,6 +212,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       );
       return Object.fromEntries(rows.map(({ state, n }) => [state, n]));
     },
+    command: (...args) => runCommand(args, env),
     close: async () => {
       const started = [...parts.values()].filter((part) => part.isRunning());
       await Promise.all(started.map((part) => part.kill()));
@@ -218,7 +230,7 @@ interface Servers {
   readonly urls: DatabaseUrls;
   readonly address: string;
   readonly namespace: string;
-  readonly postgres: StackServer | null;
+  readonly postgres: StackPostgres | null;
   readonly temporal: StackServer | null;
 }
 
@@ -253,7 +265,12 @@ function names(options: StackOptions): [string, EngineCommand][] {
 
 async function environment(
   options: StackOptions,
-  { urls, address, namespace, files }: Servers & { files: { readonly simulatorJournal: string } },
+  {
+    urls,
+    address,
+    namespace,
+    files,
+  }: Servers & { files: { readonly simulatorJournal: string; readonly beat: string } },
 ) {
   const [apiPort, ingestPort, simulatorPort] = [
     await freePort(),
@@ -273,6 +290,7 @@ async function environment(
       INGEST_PORT: String(ingestPort),
       PUBLIC_URL: webhooks,
       KEY_ENCRYPTION_KEY: TEST_KEY,
+      BEAT_FILE: files.beat,
       LOG_LEVEL: 'warn',
       MAINTENANCE_EVERY_MS: '1000',
       RECONCILE_LAG_MS: '2000',
