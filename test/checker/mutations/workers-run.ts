@@ -7,7 +7,7 @@ import type { Verdict } from '../check.ts';
 import { judge } from './judged.ts';
 
 const PEOPLE = 6;
-const PATIENCE_MS = 12_000;
+const PATIENCE_MS = 30_000;
 const FROZEN_AT = 'send.claimed';
 const KILLED_AT = 'send.accepted';
 
@@ -82,15 +82,19 @@ async function struck(stack: Stack, point: string): Promise<void> {
   });
 }
 
+/** Pools are rung meanwhile, as maintenance does after a minute: what is planned is to be sent now. */
 async function untilSettled(stack: Stack): Promise<void> {
   await waitUntil(
     async () => {
+      await stack.database.query(
+        `insert into outbox (kind, ref_id) select 'wake_pool', id from sender_pool on conflict do nothing returning 1 as done`,
+      );
       const [row] = await stack.database.query<{ n: number }>(
         `select (select count(*) from message where state in ('planned', 'sending', 'unknown'))::int
               + (select count(*) from conversation where kind = 'campaign' and handled_seq < arrival_seq)::int as n`,
       );
       return row?.n === 0;
     },
-    { what: 'everything to settle', timeoutMs: PATIENCE_MS, everyMs: 100 },
+    { what: 'everything to settle', timeoutMs: PATIENCE_MS, everyMs: 250 },
   );
 }
