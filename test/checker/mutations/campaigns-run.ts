@@ -33,10 +33,14 @@ async function breakSomeOf(world: World): Promise<void> {
   const [silent = '', mute = ''] = peopleNumbers(AREA.plain, 2);
   const drop = (to: string) => ({ fault: 'drop-callbacks', times: 10, match: { to } });
   const hang = (to: string) => ({ fault: 'hang-before', match: { to } });
-  await world.addFaults([drop(silent), drop(mute), ...peopleNumbers(AREA.again, 2).map(hang)]);
+  await world.addFaults([
+    drop(silent),
+    drop(mute),
+    ...peopleNumbers(AREA.again, 3).slice(1).map(hang),
+  ]);
 }
 
-/** Texts, an answer, a stop, and reports that never come. */
+/** Texts, an answer, a stop, a text that no webhook brings, and reports that never come. */
 async function plain(world: World): Promise<void> {
   await launch(world, 'plain', { people: 10, rate: 50 });
   const [, , yes = '', stop = ''] = peopleNumbers(AREA.plain, 4);
@@ -47,6 +51,7 @@ async function plain(world: World): Promise<void> {
   });
   await reply(world, { from: yes, body: 'Yes' });
   await reply(world, { from: stop, body: 'STOP' });
+  await reply(world, { from: stop, body: 'Are you still there?', deliver: 'list-only' });
 }
 
 /** More texts than one sender may send in a second. */
@@ -73,11 +78,11 @@ const CURSORS_WITH_HOURS = 'campaign_cursor where campaign_id = $1::uuid and ope
 /** Requests that never arrive: the text may be tried again, but not for somebody who stops meanwhile. */
 async function again(world: World): Promise<void> {
   await launch(world, 'again', {
-    people: 2,
+    people: 3,
     rate: 50,
     policy: 'at_least_once',
   });
-  const [stop = '', other = ''] = peopleNumbers(AREA.again, 2);
+  const [, stop = '', other = ''] = peopleNumbers(AREA.again, 3);
   await untilTexted(world, [stop, other]);
   await reply(world, { from: stop, body: 'STOP' });
 }
@@ -138,7 +143,7 @@ async function untilTexted(world: World, people: readonly string[]): Promise<voi
 
 async function reply(
   world: World,
-  text: { readonly from: string; readonly body: string },
+  text: { readonly from: string; readonly body: string; readonly deliver?: 'list-only' },
 ): Promise<void> {
   const create = (await world.creates()).find((one) => one.to === text.from);
   await world.inject({ ...text, to: create?.from ?? '' });
@@ -150,6 +155,7 @@ async function untilSettled(world: World, timeoutMs: number): Promise<void> {
     `message where state in ('planned', 'sending', 'unknown')`,
     `conversation where kind = 'campaign' and handled_seq < arrival_seq`,
     `message where state = 'accepted' and delivery < 'delivered' and address not in ($1, $2)`,
+    `provider_account where not exists (select 1 from message where body = 'Are you still there?')`,
   ];
   const [silent, mute] = peopleNumbers(AREA.plain, 2);
   await waitUntil(

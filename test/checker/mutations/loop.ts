@@ -62,6 +62,12 @@ async function main(): Promise<void> {
   setInterval(() => {
     start('reconcile', engine.reconcile);
     start('counters', engine.foldCounters);
+    // Also after a death that lasted: accounts stay closed until their lists have been read.
+    start('gaps', async () => {
+      for (const accountId of await engine.listInboundAccounts()) {
+        await engine.fillInboundGap({ accountId });
+      }
+    });
   }, MAINTENANCE_MS);
   setInterval(() => {
     start('look', async () => {

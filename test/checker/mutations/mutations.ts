@@ -162,6 +162,18 @@ export const SENDING_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    what: 'the gap filler stores nothing',
+    breaks: ['I3'],
+    settles: false,
+    edits: [
+      {
+        file: 'activities/inbound-lists.ts',
+        find: 'const stored = await storeInbound(deps.database, batch);',
+        replace: 'const stored = await storeInbound(deps.database, batch.slice(batch.length));',
+      },
+    ],
+  },
+  {
     what: 'long texts are counted short',
     breaks: ['I10'],
     edits: [

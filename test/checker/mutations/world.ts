@@ -46,6 +46,7 @@ export interface World {
     readonly from: string;
     readonly to: string;
     readonly body: string;
+    readonly deliver?: 'list-only';
   }) => Promise<string>;
 }
 
