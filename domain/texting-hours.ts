@@ -21,11 +21,16 @@ export interface OpenWindow {
 }
 
 const DAY_MS = 86_400_000;
+const DAY_MINUTES = 1_440;
 const MAX_WAIT_MS = 8 * DAY_MS;
 const MAX_OPEN_MS = 2 * DAY_MS;
 
+/** Holds one rule about when texts may go out: within any of these hours. */
+export type HoursRule = readonly TextingHours[];
+
 /**
- * Finds the window that is open now, or else the next one to open within 8 days, in which it is legal in every zone at once.
+ * Finds the window that is open now, or else the next one to open within 8 days, in which it is legal in every zone
+ * at once, by `hours` and by every one of `rules`.
  *
  * Null means that there is none, or that no zone is known. A window of more than 48 hours is cut 48 hours
  * after its opening or after now, whichever is later.
@@ -33,49 +38,66 @@ const MAX_OPEN_MS = 2 * DAY_MS;
 export function openWindow({
   zones,
   hours,
+  rules = [],
   nowMs,
 }: {
   zones: readonly string[];
   hours: TextingHours;
+  rules?: readonly HoursRule[];
   nowMs: number;
 }): OpenWindow | null {
-  const [first, ...others] = [...new Set(zones)].map((zone) => zoneWindows({ zone, hours, nowMs }));
+  const all = [[hours], ...rules];
+  const [first, ...others] = [...new Set(zones)].map((zone) => zoneSpans(zone, all, nowMs));
   if (first === undefined) return null;
   const common = others.reduce(intersect, first);
-  const window = common.find(({ closesAtMs }) => closesAtMs > nowMs);
-  if (window === undefined || window.opensAtMs > nowMs + MAX_WAIT_MS) return null;
-  const latestCloseMs = Math.max(window.opensAtMs, nowMs) + MAX_OPEN_MS;
-  return { ...window, closesAtMs: Math.min(window.closesAtMs, latestCloseMs) };
+  const window = common.find(({ to }) => to > nowMs);
+  if (window === undefined || window.from > nowMs + MAX_WAIT_MS) return null;
+  const latestCloseMs = Math.max(window.from, nowMs) + MAX_OPEN_MS;
+  return { opensAtMs: window.from, closesAtMs: Math.min(window.to, latestCloseMs) };
 }
 
-function zoneWindows({
-  zone,
-  hours,
-  nowMs,
-}: {
-  zone: string;
-  hours: TextingHours;
-  nowMs: number;
-}): OpenWindow[] {
-  const { startMinute, endMinute, days, blackoutDates } = hours;
-  const endsNextDay = endMinute <= startMinute;
-  const blackout = new Set(blackoutDates);
+/** From a point up to, and without, another. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The open spans of one zone in milliseconds since 1970, from two days ago to ten ahead. */
+function zoneSpans(zone: string, rules: readonly HoursRule[], nowMs: number): Span[] {
   const today = Temporal.Instant.fromEpochMilliseconds(nowMs)
     .toZonedDateTimeISO(zone)
     .toPlainDate();
-  const windows: OpenWindow[] = [];
-  // Two days back, because a window may last until the next day; ten ahead, to know where the last one closes.
-  for (let offset = -2; offset <= 10; offset += 1) {
-    const date = today.add({ days: offset });
-    if (!days.includes(date.dayOfWeek) || blackout.has(date.toString())) continue;
-    const start = { zone, date, minute: startMinute };
-    const end = { zone, date: endsNextDay ? date.add({ days: 1 }) : date, minute: endMinute };
-    const closesAtMs = firstOccurrence(end);
+  const spans = wallSpans(rules, today).flatMap(({ from, to }) => {
+    const start = { zone, date: today, minute: from };
+    const closesAtMs = firstOccurrence({ zone, date: today, minute: to });
     const lateMs = safeStart(start);
     const opensAtMs = lateMs < closesAtMs ? lateMs : firstOccurrence(start);
-    if (opensAtMs < closesAtMs) windows.push({ opensAtMs, closesAtMs });
-  }
-  return merge(windows);
+    return opensAtMs < closesAtMs ? [{ from: opensAtMs, to: closesAtMs }] : [];
+  });
+  return merge(spans);
+}
+
+/**
+ * When the clock on the wall allows texts by all rules at once, in minutes after today's midnight. Rules speak of
+ * the clock on the wall, so they are combined before its minutes become instants.
+ */
+function wallSpans(rules: readonly HoursRule[], today: Temporal.PlainDate): Span[] {
+  // Two days back, because a window may last until the next day; ten ahead, to know where the last one closes.
+  const dates = Array.from({ length: 13 }, (_, index) => {
+    const date = today.add({ days: index - 2 });
+    return { text: date.toString(), weekday: date.dayOfWeek, minute: (index - 2) * DAY_MINUTES };
+  });
+  const spans = rules.map((rule) =>
+    merge(
+      rule.flatMap(({ startMinute, endMinute, days, blackoutDates }) => {
+        const lastMinute = endMinute <= startMinute ? endMinute + DAY_MINUTES : endMinute;
+        return dates
+          .filter(({ text, weekday }) => days.includes(weekday) && !blackoutDates.includes(text))
+          .map(({ minute }) => ({ from: minute + startMinute, to: minute + lastMinute }));
+      }),
+    ),
+  );
+  return spans.reduce(intersect);
 }
 
 interface WallTime {
@@ -108,26 +130,19 @@ function localTime({ date, minute }: WallTime): Temporal.PlainDateTime {
   return date.toPlainDateTime().add({ minutes: minute });
 }
 
-function merge(windows: readonly OpenWindow[]): OpenWindow[] {
-  const merged: OpenWindow[] = [];
-  for (const window of windows.toSorted((a, b) => a.opensAtMs - b.opensAtMs)) {
+function merge(spans: readonly Span[]): Span[] {
+  const merged: Span[] = [];
+  for (const span of spans.toSorted((a, b) => a.from - b.from)) {
     const last = merged.at(-1);
-    if (last === undefined || window.opensAtMs > last.closesAtMs) {
-      merged.push(window);
-      continue;
-    }
-    const closesAtMs = Math.max(last.closesAtMs, window.closesAtMs);
-    merged[merged.length - 1] = { opensAtMs: last.opensAtMs, closesAtMs };
+    if (last === undefined || span.from > last.to) merged.push(span);
+    else merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, span.to) };
   }
   return merged;
 }
 
-function intersect(left: readonly OpenWindow[], right: readonly OpenWindow[]): OpenWindow[] {
+function intersect(left: readonly Span[], right: readonly Span[]): Span[] {
   const common = left.flatMap((a) =>
-    right.map((b) => ({
-      opensAtMs: Math.max(a.opensAtMs, b.opensAtMs),
-      closesAtMs: Math.min(a.closesAtMs, b.closesAtMs),
-    })),
+    right.map((b) => ({ from: Math.max(a.from, b.from), to: Math.min(a.to, b.to) })),
   );
-  return common.filter(({ opensAtMs, closesAtMs }) => opensAtMs < closesAtMs);
+  return common.filter(({ from, to }) => from < to);
 }
