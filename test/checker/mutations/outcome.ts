@@ -35,3 +35,8 @@ export async function outcomeOf(
 export function expected(mutation: Mutation): Outcome {
   return { reds: mutation.breaks, table: '' };
 }
+
+/** Mutations as rows for titles: what, the verdicts it breaks, and itself. */
+export function rows(mutations: readonly Mutation[]): [string, string, Mutation][] {
+  return mutations.map((mutation) => [mutation.what, mutation.breaks.join(' and '), mutation]);
+}
