@@ -6,8 +6,6 @@ export interface Mutation {
   /** The verdicts that turn red, and no other. */
   readonly breaks: readonly string[];
   readonly edits: readonly Edit[];
-  /** False: something stays pending for ever, and is not waited for. */
-  readonly settles?: false;
 }
 
 /** Judged by a run of the ingest alone. */
@@ -164,7 +162,6 @@ export const SENDING_MUTATIONS: readonly Mutation[] = [
   {
     what: 'the gap filler stores nothing',
     breaks: ['I3'],
-    settles: false,
     edits: [
       {
         file: 'activities/inbound-lists.ts',
@@ -185,16 +182,13 @@ export const SENDING_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    what: 'the key of an accepted text is not kept',
+    what: 'a second try names no first one',
     breaks: ['orphans'],
-    // A text that nobody knows as ours forbids to call another one absent.
-    settles: false,
     edits: [
       {
-        file: 'db/records.ts',
-        find: "from recorded where state = 'accepted'\n   order by account_id, provider_message_id on conflict do nothing),",
-        replace:
-          'from recorded where false\n   order by account_id, provider_message_id on conflict do nothing),',
+        file: 'db/reconcile.ts',
+        find: 'u.try + 1, u.id, u.body',
+        replace: 'u.try + 1, $5::uuid, u.body',
       },
     ],
   },
@@ -248,7 +242,6 @@ export const HOLDING_MUTATIONS: readonly Mutation[] = [
   {
     what: 'texts are planned at any hour',
     breaks: ['I7'],
-    settles: false,
     edits: [
       {
         file: 'activities/campaign-windows.ts',

@@ -24,7 +24,7 @@ export async function runWorkers(root: string): Promise<Verdict[]> {
     });
     await stopWhileFrozen(world);
     await restartWhenDead(world);
-    await untilSettled(world).catch(() => undefined);
+    await untilSettled(world);
   });
 }
 
