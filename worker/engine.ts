@@ -85,7 +85,8 @@ export async function createEngine(
   };
 }
 
-function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityDeps {
+/** What the activities of a worker process share. */
+export function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityDeps {
   const { config } = runtime;
   return {
     database: runtime.engine,

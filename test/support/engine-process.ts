@@ -34,6 +34,8 @@ export interface EngineProcessOptions {
   readonly log?: (text: string) => void;
   /** Another copy of the source, whose entry points are started instead. */
   readonly root?: string;
+  /** What of it is started instead of the command line. */
+  readonly entry?: string;
 }
 
 /** Starts a process and returns at once; `untilServing` waits for it. */
@@ -42,7 +44,7 @@ export async function launchEngine(options: EngineProcessOptions): Promise<Engin
   let output = '';
   const child = await launch({
     command: process.execPath,
-    args: ['--import', 'tsx', 'cli/start.ts', command],
+    args: ['--import', 'tsx', options.entry ?? 'cli/start.ts', command],
     cwd: options.root ?? ROOT,
     env: { ...process.env, ...env },
     withChannel: true,

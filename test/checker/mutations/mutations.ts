@@ -6,8 +6,6 @@ export interface Mutation {
   /** The verdicts that turn red, and no other. */
   readonly breaks: readonly string[];
   readonly edits: readonly Edit[];
-  /** False: something stays pending for ever, and is not waited for. */
-  readonly settles?: false;
 }
 
 /** Judged by a run of the ingest alone. */
@@ -114,7 +112,7 @@ export const API_MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-/** Judged by a run of campaigns on the whole stack: what is sent, and how often. */
+/** Judged by a run of campaigns: what is sent, and how often. */
 export const SENDING_MUTATIONS: readonly Mutation[] = [
   {
     what: 'an accepted text is recorded as refused',
@@ -162,6 +160,17 @@ export const SENDING_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
+    what: 'the gap filler stores nothing',
+    breaks: ['I3'],
+    edits: [
+      {
+        file: 'activities/inbound-lists.ts',
+        find: 'const stored = await storeInbound(deps.database, batch);',
+        replace: 'const stored = await storeInbound(deps.database, batch.slice(batch.length));',
+      },
+    ],
+  },
+  {
     what: 'long texts are counted short',
     breaks: ['I10'],
     edits: [
@@ -173,14 +182,13 @@ export const SENDING_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    what: 'the key of an accepted text is not kept',
+    what: 'a second try names no first one',
     breaks: ['orphans'],
     edits: [
       {
-        file: 'db/records.ts',
-        find: "from recorded where state = 'accepted'\n   order by account_id, provider_message_id on conflict do nothing),",
-        replace:
-          'from recorded where false\n   order by account_id, provider_message_id on conflict do nothing),',
+        file: 'db/reconcile.ts',
+        find: 'u.try + 1, u.id, u.body',
+        replace: 'u.try + 1, $5::uuid, u.body',
       },
     ],
   },
@@ -234,7 +242,6 @@ export const HOLDING_MUTATIONS: readonly Mutation[] = [
   {
     what: 'texts are planned at any hour',
     breaks: ['I7'],
-    settles: false,
     edits: [
       {
         file: 'activities/campaign-windows.ts',

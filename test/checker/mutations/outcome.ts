@@ -5,8 +5,6 @@ import { createTree } from './trees.ts';
 /** The source as it is. */
 export const UNBROKEN: Mutation = { what: 'nothing is broken', breaks: [], edits: [] };
 
-const UNSETTLED_MS = 3_000;
-
 /** Which verdicts turned red; with the whole table where others were expected. */
 export interface Outcome {
   readonly reds: readonly string[];
@@ -16,13 +14,11 @@ export interface Outcome {
 /** Runs a copy of the source with a mutation in it, and judges what it leaves behind. */
 export async function outcomeOf(
   mutation: Mutation,
-  run: (root: string, settleMs?: number) => Promise<Verdict[]>,
+  run: (root: string) => Promise<Verdict[]>,
 ): Promise<Outcome> {
   const tree = await createTree(mutation.edits);
   try {
-    const verdicts = await (mutation.settles === false
-      ? run(tree.root, UNSETTLED_MS)
-      : run(tree.root));
+    const verdicts = await run(tree.root);
     const reds = verdicts.filter(({ ok }) => !ok).map(({ id }) => id);
     const isExpected = reds.join() === mutation.breaks.join();
     return { reds, table: isExpected ? '' : formatVerdicts(verdicts) };
@@ -34,4 +30,9 @@ export async function outcomeOf(
 /** The outcome that a mutation names. */
 export function expected(mutation: Mutation): Outcome {
   return { reds: mutation.breaks, table: '' };
+}
+
+/** Mutations as rows for titles: what, the verdicts it breaks, and itself. */
+export function rows(mutations: readonly Mutation[]): [string, string, Mutation][] {
+  return mutations.map((mutation) => [mutation.what, mutation.breaks.join(' and '), mutation]);
 }

@@ -1,7 +1,7 @@
 /** Copies of the source with one deliberate fault each. Nothing of this stands in the engine. */
-import { chmod, cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { ROOT } from '../../support/engine-process.ts';
 
 /** An exact replacement in one file. */
@@ -20,6 +20,9 @@ export interface Tree {
 /** What a process needs is the source; the rest is large or belongs to the working copy. */
 const LEFT_OUT = new Set(['node_modules', '.git', '.data', 'coverage', 'docs', 'examples', 'test']);
 
+/** An entry point of the copies: the activities without Temporal. */
+export const LOOP = 'test/checker/mutations/loop.ts';
+
 /** Copies the source to a folder of its own and applies the edits. */
 export async function createTree(edits: readonly Edit[]): Promise<Tree> {
   const root = await mkdtemp(join(tmpdir(), 'groundswell-mutation-'));
@@ -30,6 +33,8 @@ export async function createTree(edits: readonly Edit[]): Promise<Tree> {
       recursive: true,
       filter: (source) => !LEFT_OUT.has(relative(ROOT, source)),
     });
+    await mkdir(join(root, dirname(LOOP)), { recursive: true });
+    await cp(join(ROOT, LOOP), join(root, LOOP));
     await symlink(join(ROOT, 'node_modules'), join(root, 'node_modules'));
     for (const edit of edits) await apply(root, edit);
     return { root, remove };

@@ -42,8 +42,8 @@ export interface PartOptions {
   readonly logFile: string;
   readonly onStrike: (strike: Strike) => void;
   readonly onPid: (pid: number) => void;
-  /** Another copy of the source. */
-  readonly root?: string | undefined;
+  /** Another copy of the source, and what of it is started instead of the command line. */
+  readonly source?: { readonly root: string; readonly entry?: string };
 }
 
 const STRIKE = /\{"fault":"([\w.-]+)","action":"(\w+)"\}/g;
@@ -75,7 +75,7 @@ export function createPart(options: PartOptions): Part {
           FAULT_POINTS: faultPoints,
         },
         log,
-        ...(options.root === undefined ? {} : { root: options.root }),
+        ...options.source,
       });
       options.onPid(current.pid);
       await untilServing(current, command);

@@ -55,15 +55,12 @@ export interface StackOptions {
   readonly folder?: string;
   /** Fault points of the first start, by the name of the part. */
   readonly faultPoints?: Readonly<Record<string, string>>;
-  /** Another copy of the source, whose processes are started instead. */
-  readonly root?: string;
 }
 
 export interface Stack {
   readonly api: ApiClient;
   readonly accountId: string;
   readonly database: Database;
-  readonly engineUrl: string;
   readonly temporal: Client;
   readonly folder: string;
   readonly simulatorJournal: string;
@@ -135,7 +132,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         name,
         command,
         env,
-        root: options.root,
         logFile: join(folder, `${name}.log`),
         onStrike: (strike) => void strikes.push(strike),
         onPid: (pid) => void pids.push(pid),
@@ -171,7 +167,6 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...client,
     ...files,
     database,
-    engineUrl: servers.urls.engineUrl,
     temporal,
     databaseUrls: servers.urls,
     postgresServer: servers.postgres,
