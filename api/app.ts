@@ -29,8 +29,8 @@ import { createSystemRoutes } from './routes/system.ts';
 export type { ApiDeps, ApiEnv } from './context.ts';
 
 const MAX_BODY_BYTES = 1_000_000;
-/** A file is streamed and has a limit of its own. */
-const UPLOAD_PATH = /^\/v1\/contact-lists\/[^/]+\/imports$/;
+/** Files are streamed and have limits of their own. */
+const UPLOAD_PATH = /^\/v1\/(?:contact-lists\/[^/]+\/imports|suppressions\/import)$/;
 
 const DOCUMENT = {
   openapi: '3.1.0',

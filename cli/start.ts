@@ -6,6 +6,9 @@ import type * as KillSwitches from '../db/kill-switches.ts';
 import { migrate } from '../db/migrate.ts';
 import { ConfigError, describeConfig, readConfig } from '../runtime/config.ts';
 
+/** A claim made just before a stop may start its request this long (ms); behind it nothing can. */
+const HALT_MS = 600;
+
 const HELP = `npm start -- <command>
 
   api                    the HTTP API and the webhooks
@@ -16,6 +19,8 @@ const HELP = `npm start -- <command>
   create-org --name X    makes an org and its first API key
   stop-sending --reason X   stops everything that this deployment sends, at once
   resume-sending         lets it send again
+  suppress-everywhere --phone +1… --reason X --evidence Y
+                         keeps a number from every org: legal demands, litigators
   recover [--since T]    after the database was restored from a backup: learns from the
                          provider what was sent and said since, and ends safe mode
   check-config           checks the environment and says what is wrong
@@ -52,6 +57,7 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<voi
     );
     print(changed ? 'The deployment sends again.' : 'It was not stopped.');
   },
+  'suppress-everywhere': suppressEverywhere,
   recover: async (args) => {
     const { values } = parseArgs({ args: [...args], options: { since: { type: 'string' } } });
     const since = values.since === undefined ? null : new Date(values.since);
@@ -83,13 +89,32 @@ async function stopSending(args: readonly string[]): Promise<void> {
   const changed = await asEngine((database, { switchDeployment }) =>
     switchDeployment(database, false, values.reason ?? null),
   );
-  // A claim made just before may still start its request.
-  await new Promise((resolve) => setTimeout(resolve, 600));
+  await new Promise((resolve) => setTimeout(resolve, HALT_MS));
   print(
     changed
       ? 'Nothing leaves this deployment any more. Resume with: npm start -- resume-sending'
       : 'It was stopped before.',
   );
+}
+
+async function suppressEverywhere(args: readonly string[]): Promise<void> {
+  const option = { type: 'string' } as const;
+  const { values } = parseArgs({
+    args: [...args],
+    options: { phone: option, reason: option, evidence: option },
+  });
+  const { phone = '', reason = '', evidence = '' } = values;
+  if (!/^\+[1-9]\d{6,14}$/.test(phone) || reason === '' || evidence === '') {
+    throw new UsageError(
+      'suppress-everywhere needs --phone in E.164 (+12125550123), --reason and --evidence.',
+    );
+  }
+  const { suppressPlatform } = await import('../db/suppressions.ts');
+  const fresh = await asEngine((database) =>
+    suppressPlatform(database, { address: phone, reason, evidence }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, HALT_MS));
+  print(fresh ? 'No org texts this number any more.' : 'It was suppressed before.');
 }
 
 /** Works on the database as the engine does; row security binds even its owner. */

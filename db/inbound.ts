@@ -1,4 +1,4 @@
-import { classifyReply } from '../domain/keywords.ts';
+import { classifyReply, meansEverything } from '../domain/keywords.ts';
 import { STOP_CONFIRMATION_WITHIN_MS } from '../domain/purpose.ts';
 import { POST_WITHIN_MS } from './claims.ts';
 import type { Database } from './client.ts';
@@ -7,6 +7,7 @@ import { causeId, newId } from './ids.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
 import { SUPPRESSED_PURPOSES } from './purposes.ts';
 import { skipRows } from './skipping.ts';
+import { REVIEW_REASON } from './suppressions.ts';
 
 /** A text from a person, as a webhook or the provider's list tells it. */
 export interface InboundArrival {
@@ -64,6 +65,8 @@ interface InboundRow {
   readonly received_at: string;
   readonly timed: boolean;
   readonly suppression_id: string;
+  /** A stop that means every programme, whatever the org's scope. */
+  readonly everything: boolean;
   readonly reply: Reply | null;
 }
 
@@ -87,7 +90,7 @@ const STORE = `
 with e as materialized (
   select * from jsonb_to_recordset($1::jsonb) e(n int, id uuid, account_id uuid, org_id uuid, pid text, address text, sender text,
     sender_id uuid, pool_id uuid, body text, media text[], keyword text, kind text, conversation_id uuid,
-    conversation_kind conversation_kind, received_at timestamptz, timed boolean, suppression_id uuid, reply jsonb)),
+    conversation_kind conversation_kind, received_at timestamptz, timed boolean, suppression_id uuid, everything boolean, reply jsonb)),
 k as (
   insert into inbound_key (account_id, provider_message_id, message_id)
   select account_id, pid, id from e order by account_id, pid on conflict do nothing returning message_id),
@@ -118,24 +121,30 @@ texts as (
   select f.id, f.org_id, 'inbound', 'inbound', 'received', 'pool', 0, f.account_id, f.pool_id, f.sender_id, f.sender, f.address, t.campaign_id,
          t.id, t.contact_id, f.body, f.media, f.pid, f.keyword, t.arrival_seq - f.of + f.nth, f.received_at
     from fresh f join talk t on t.id = f.conversation_id),
-stops as (select distinct on (org_id, address) * from fresh where kind = 'stop' order by org_id, address, n),
+-- How far a stop reaches is decided here: the programme of the campaign that it answers, where the org says so.
+scoped as (
+  select f.*, case when o.opt_out_scope = 'programme' and not f.everything then c.programme end as programme
+    from fresh f join org o on o.id = f.org_id left join talk t on t.id = f.conversation_id left join campaign c on c.id = t.campaign_id
+   where f.kind = 'stop'),
+stops as (select distinct on (org_id, address, programme) * from scoped order by org_id, address, programme, n),
 suppressed as (
-  insert into suppression (id, org_id, scope, address, reason, source, evidence_message_id)
-  select suppression_id, org_id, 'org', address, 'stop', 'reply', id from stops order by address, org_id
-  on conflict do nothing returning org_id, address),
+  insert into suppression (id, org_id, scope, programme, address, reason, source, evidence_message_id)
+  select suppression_id, org_id, case when programme is null then 'org' else 'programme' end::suppression_scope, programme, address,
+         'stop', 'reply', id from stops order by address, org_id, programme
+  on conflict do nothing returning org_id, address, evidence_message_id),
 doomed as (
-  select m.id from message m join stops s on s.org_id = m.org_id and s.address = m.address
+  select m.id from message m join stops s on s.org_id = m.org_id and s.address = m.address and (s.programme is null or s.programme = m.programme)
    where m.state = 'planned' and m.purpose in (${SUPPRESSED_PURPOSES}) order by m.id for update of m),
 ${skipRows({ picked: 'doomed', reason: `'opted_out'` })},
 lifted as (
   update suppression s set lifted_at = now(), lifted_by = 'reply ' || f.id from fresh f
-   where f.kind = 'start' and s.org_id = f.org_id and s.address = f.address and s.lifted_at is null
+   where f.kind = 'start' and s.org_id = f.org_id and s.address = f.address and s.lifted_at is null and s.reason <> '${REVIEW_REASON}'
      and s.created_at < f.received_at - case when f.timed then interval '0' else interval '${WEBHOOK_MAY_BE_LATE_S} s' end
      and not exists (select 1 from stops x where x.org_id = f.org_id and x.address = f.address)
   returning s.org_id, s.address),
 due as (
   select f.*, case
-      when f.kind = 'stop' and not (f.id in (select id from stops) and exists (select 1 from suppressed s where s.org_id = f.org_id and s.address = f.address)) then null
+      when f.kind = 'stop' and not (exists (select 1 from suppressed s where s.evidence_message_id = f.id)) then null
       when f.kind = 'start' and not exists (select 1 from lifted l where l.org_id = f.org_id and l.address = f.address)
         -- A start too soon after a stop may be older than it: it changes nothing, but the person is told.
         then case when exists (select 1 from suppression s where s.org_id = f.org_id and s.address = f.address and s.lifted_at is null) then f.reply->'otherwise' end
@@ -166,9 +175,10 @@ select account_id, pid from fresh`;
 
 const SKIP_STRAGGLERS = `
 with l as (
-  select id from message where org_id = $1::uuid and address = $2 and state = 'planned' and purpose in (${SUPPRESSED_PURPOSES})
-     and exists (select 1 from suppression s where s.address = $2 and s.org_id = $1::uuid and s.lifted_at is null)
-   order by id for update),
+  select m.id from message m where m.org_id = $1::uuid and m.address = any($2::text[]) and m.state = 'planned' and m.purpose in (${SUPPRESSED_PURPOSES})
+     and exists (select 1 from suppression s where s.address = m.address and (s.org_id = $1::uuid or s.org_id is null) and s.lifted_at is null
+                  and (s.programme is null or s.programme = m.programme))
+   order by m.id for update of m),
 ${skipRows({ picked: 'l', reason: `'opted_out'` })}
 select count(*)::int as n from skipped`;
 
@@ -200,6 +210,15 @@ export function isStop(arrival: Pick<InboundArrival, 'body' | 'providerKeyword'>
   return replyKind(arrival) === 'stop';
 }
 
+/** Skips what is planned for these people of an org, as far as they are suppressed. */
+export async function skipSuppressed(
+  database: Database,
+  orgId: string,
+  addresses: readonly string[],
+): Promise<void> {
+  await database.query(SKIP_STRAGGLERS, orgId, addresses);
+}
+
 /**
  * The second half of a stop, after its commit: skips rows that were inserted while the stop's
  * transaction ran, and says how long (ms) a claim made before it may still start its POST.
@@ -208,7 +227,7 @@ export async function settleStop(
   database: Database,
   person: { readonly orgId: string; readonly address: string },
 ): Promise<number> {
-  await database.query(SKIP_STRAGGLERS, person.orgId, person.address);
+  await skipSuppressed(database, person.orgId, [person.address]);
   // A statement of its own: only a new snapshot shows the rows whose claim the first one waited for.
   const [row] = await database.query<{ wait_ms: number | null }>(
     `select ceil(max(extract(epoch from claimed_at - clock_timestamp())) * 1000 + ${POST_WITHIN_MS})::int as wait_ms
@@ -257,6 +276,7 @@ function toRow(arrival: InboundArrival, n: number, route: Route | undefined): In
     received_at: arrival.receivedAt.toISOString(),
     timed: arrival.timed,
     suppression_id: newId(),
+    everything: meansEverything(arrival.body),
     reply:
       arrival.providerKeyword === null ? confirmation(arrival.orgName, { kind, id, atMs }) : null,
   };

@@ -9,13 +9,14 @@ export interface OrgView {
   readonly textsPerDay: number | null;
   readonly textsPerWeek: number | null;
   readonly segmentsPerSecond: number | null;
+  readonly optOutScope: 'org' | 'programme';
   readonly sendingStoppedAt: Date | null;
   readonly sendingStoppedReason: string | null;
 }
 
 const VIEW = `o.id, o.name, o.texts_per_day as "textsPerDay", o.texts_per_week as "textsPerWeek",
   (select b.segments_per_second from permit_bucket b where b.kind = 'org' and b.ref_id = o.id) as "segmentsPerSecond",
-  o.sending_stopped_at as "sendingStoppedAt", o.sending_stopped_reason as "sendingStoppedReason"`;
+  o.opt_out_scope as "optOutScope", o.sending_stopped_at as "sendingStoppedAt", o.sending_stopped_reason as "sendingStoppedReason"`;
 
 export async function readOrg(tenant: TenantDatabase): Promise<OrgView> {
   const [row] = await tenant.query<OrgView>(`select ${VIEW} from org o where o.id = current_org()`);
@@ -28,6 +29,7 @@ export interface OrgLimits {
   readonly textsPerDay?: number | null | undefined;
   readonly textsPerWeek?: number | null | undefined;
   readonly segmentsPerSecond?: number | null | undefined;
+  readonly optOutScope?: 'org' | 'programme' | undefined;
 }
 
 /** Sets an org's limits in one statement: its frequency caps and its bucket. */
@@ -38,7 +40,8 @@ export async function changeOrg(
   await tenant.query(
     `with o as (
        update org set texts_per_day = case when $1::boolean then $2::int else texts_per_day end,
-              texts_per_week = case when $3::boolean then $4::int else texts_per_week end
+              texts_per_week = case when $3::boolean then $4::int else texts_per_week end,
+              opt_out_scope = coalesce($10, opt_out_scope)
         where id = current_org() returning id),
      bucket as (
        insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
@@ -60,5 +63,6 @@ export async function changeOrg(
     newId(),
     actor,
     JSON.stringify(limits),
+    limits.optOutScope ?? null,
   );
 }

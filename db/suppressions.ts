@@ -46,6 +46,32 @@ export async function suppress(
   return { id: row?.id ?? null };
 }
 
+/**
+ * Suppresses a number for every org of the deployment: for legal demands and known litigators, never for an
+ * ordinary opt-out. Skips what is planned for it everywhere; false when it was suppressed before. A claim made
+ * before may still start its POST within 500 ms.
+ */
+export async function suppressPlatform(
+  database: Pick<Database, 'query'>,
+  person: { readonly address: string; readonly reason: string; readonly evidence: string },
+): Promise<boolean> {
+  const [row] = await database.query<{ fresh: boolean }>(
+    `with s as (
+       insert into suppression (id, org_id, scope, address, reason, source, evidence)
+       values ($1::uuid, null, 'platform', $2, $3, 'person', $4) on conflict do nothing returning id),
+     l as (
+       select id from message where address = $2 and state = 'planned' and org_id in (select id from org)
+          and purpose in (${SUPPRESSED_PURPOSES}) order by id for update),
+     ${skipRows({ picked: 'l', reason: `'opted_out'` })}
+     select exists (select 1 from s) as fresh`,
+    newId(),
+    person.address,
+    person.reason,
+    person.evidence,
+  );
+  return row?.fresh ?? false;
+}
+
 /** Suppresses the people of these texts, which their provider says have opted out. */
 export async function suppressReported(
   database: Database,

@@ -57,6 +57,13 @@ export function classifyReply(body: string): ReplyClass {
   return phraseClass(text) ?? unclearClass(text);
 }
 
+const EVERYTHING = /\b(?:stopall|all|everything|todos?|tous|tout|tudo|yote|zote)\b/;
+
+/** Whether a stop means every programme of its sender, not only the one that it answers. */
+export function meansEverything(body: string): boolean {
+  return EVERYTHING.test(normalizeReply(body));
+}
+
 /**
  * Brings a reply to the form in which words are compared: lower case, no accents, punctuation or emoji, single spaces.
  *

@@ -56,6 +56,7 @@ export const SuppressionSchema = z
     address: z.string().describe('The number that is not texted. E.164.'),
     reason: z.string().describe('Why.'),
     source: z.string().describe('reply, provider, api, import, script or person.'),
+    evidence: z.string().nullable().describe('What shows that it was asked for, in words.'),
     evidenceMessageId: id('The text that asked for it.').nullable(),
     createdAt: time('Since when.'),
     liftedAt: time('Until when; null: still.').nullable(),
@@ -141,6 +142,8 @@ export const ConversationsQuery = PageQuery.extend({
   campaignId: z.uuid().optional().describe('Only conversations of this campaign.'),
 });
 
+const programmeOf = text(100, 'Only for this programme; left out: for all of the org.');
+
 export const SuppressionsQuery = PageQuery.extend({
   address: phone('Only this number.').optional(),
 });
@@ -148,10 +151,45 @@ export const SuppressionsQuery = PageQuery.extend({
 export const CreateSuppressionSchema = z
   .object({
     address: phone('The number that must not be texted.'),
+    programme: programmeOf.optional(),
     reason: text(200, 'Why, such as "asked by e-mail".'),
+    evidence: text(2_000, 'What shows that it was asked for. Kept.').optional(),
   })
   .openapi('CreateSuppression');
 
+export const ImportSuppressionsQuery = z.object({
+  defaultCountry: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'must be two capital letters')
+    .default('US')
+    .describe('Where numbers without a country code are, ISO 3166.'),
+  programme: programmeOf.optional(),
+  reason: text(200, 'Why, such as "list of the former system".'),
+  evidence: text(2_000, 'What shows that it was asked for. Kept.').optional(),
+});
+
+export const ImportedSuppressionsSchema = z
+  .object({
+    accepted: z.int().describe('Numbers that are suppressed now and were not before.'),
+    known: z.int().describe('Numbers that were suppressed before, or stood in the file twice.'),
+    rejected: z.int().describe('Rows without a number that can be texted.'),
+    rejects: z
+      .array(
+        z.object({
+          row: z.int().describe('Its line of the file.'),
+          reason: z.string().describe('What is wrong with its number.'),
+        }),
+      )
+      .describe('The first 1,000 of them.'),
+  })
+  .openapi('ImportedSuppressions');
+
 export const LiftSuppressionSchema = z
-  .object({ evidence: text(2_000, 'What shows that the person wants texts again. Kept.') })
+  .object({
+    evidence: text(2_000, 'What shows that the person wants texts again. Kept.'),
+    givenAt: z.iso
+      .datetime({ offset: true })
+      .optional()
+      .describe('When the person said so; must be later than the opt-out. Default: now.'),
+  })
   .openapi('LiftSuppression');

@@ -12,6 +12,12 @@ const perDay = z
   );
 const perWeek = perDay.describe('The same for any seven days.');
 
+const optOutScope = z
+  .enum(['org', 'programme'])
+  .describe(
+    'How far a stop reaches: everything of the org, or the programme of the campaign that it answers. "Stop all" always reaches everything.',
+  );
+
 export const OrgSchema = z
   .object({
     id: id('The org.'),
@@ -22,6 +28,7 @@ export const OrgSchema = z
       .number()
       .nullable()
       .describe('What all of it sends at most; null: no limit.'),
+    optOutScope,
     sendingStoppedAt: time('Since when its kill switch is on.').nullable(),
     sendingStoppedReason: z.string().nullable().describe('Why.'),
   })
@@ -32,6 +39,7 @@ export const PatchOrgSchema = z
     textsPerDay: perDay,
     textsPerWeek: perWeek,
     segmentsPerSecond: rate('What all of it sends at most; null: no limit.').nullable(),
+    optOutScope,
   })
   .partial()
   .describe('Only what is to change.')

@@ -402,3 +402,68 @@ test('a start that comes too soon after a stop to be trusted is answered, not fo
     ),
   ).toBe(1);
 });
+
+describe('a stop in an org whose opt-outs reach one programme', () => {
+  /** A person whom two programmes of the org text, and who answered the first. */
+  async function twoProgrammes(): Promise<{ address: string; news: string; alerts: string }> {
+    const { campaign, address } = await textedPerson();
+    const other = await ledger().addCampaign();
+    await ledger().database.query(
+      `update org set opt_out_scope = 'programme' where id = $1::uuid returning 1 as done`,
+      ledger().orgId,
+    );
+    for (const [id, programme] of [
+      [campaign.id, 'news'],
+      [other.id, 'alerts'],
+    ]) {
+      await ledger().database.query(
+        `with c as (update campaign set programme = $2 where id = $1::uuid)
+         update message set programme = $2, address = $3 where campaign_id = $1::uuid returning 1 as done`,
+        id,
+        programme,
+        address,
+      );
+    }
+    return { address, news: campaign.id, alerts: other.id };
+  }
+
+  async function states(...campaignIds: string[]): Promise<string[]> {
+    const rows = await ledger().database.query<{ state: string }>(
+      `select state::text as state from message where campaign_id = any($1::uuid[]) and direction = 'outbound' order by array_position($1::uuid[], campaign_id)`,
+      campaignIds,
+    );
+    return rows.map(({ state }) => state);
+  }
+
+  test.each([
+    ['STOP', ['skipped', 'planned'], 'news'],
+    ['STOP ALL', ['skipped', 'skipped'], null],
+    ['stopall', ['skipped', 'skipped'], null],
+  ] as const)('%j', async (body, expected, programme) => {
+    const { address, news, alerts } = await twoProgrammes();
+    await storeInbound(ledger().database, [arrival(address, body)]);
+    await settleStop(ledger().database, { orgId: ledger().orgId, address });
+    expect(await states(news, alerts)).toEqual(expected);
+    const rows = await ledger().database.query(
+      'select programme from suppression where address = $1 and lifted_at is null',
+      address,
+    );
+    expect(rows).toEqual([{ programme }]);
+    expect(await confirmations(address)).toBe(1);
+  });
+});
+
+test('A start lifts no review that a recovery asked for', async () => {
+  const { address } = await textedPerson();
+  await ledger().database.query(
+    `insert into suppression (id, org_id, scope, address, reason, source, created_at)
+     values ($1::uuid, $2::uuid, 'org', $3, 'recovery_review', 'recovery', now() - interval '1 hour') returning 1 as done`,
+    newId(),
+    ledger().orgId,
+    address,
+  );
+  await storeInbound(ledger().database, [arrival(address, 'START')]);
+  expect(
+    await ledger().count('suppression where address = $1 and lifted_at is null', address),
+  ).toBe(1);
+});

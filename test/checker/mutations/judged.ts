@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { waitUntil } from '../../support/wait-until.ts';
 import { check, type ExpectationsInput, type Verdict } from '../check.ts';
 
-/** Several texts of a cycle arrive together; the limit itself has a test of its own. */
-const JITTER_MS = 300;
+/** Other processes and tests share the machine: what left at its time may be seen late. */
+const JITTER_MS = 250;
 
 const stateSchema = z.object({ journal: z.number() });
 

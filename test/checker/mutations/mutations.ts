@@ -6,6 +6,8 @@ export interface Mutation {
   /** The verdicts that turn red, and no other. */
   readonly breaks: readonly string[];
   readonly edits: readonly Edit[];
+  /** False: something stays pending for ever, and is not waited for. */
+  readonly settles?: false;
 }
 
 /** Judged by a run of the ingest alone. */
@@ -112,16 +114,16 @@ export const API_MUTATIONS: readonly Mutation[] = [
   },
 ];
 
-/** Judged by a run of campaigns on the whole stack. */
-export const CAMPAIGN_MUTATIONS: readonly Mutation[] = [
+/** Judged by a run of campaigns on the whole stack: what is sent, and how often. */
+export const SENDING_MUTATIONS: readonly Mutation[] = [
   {
-    what: 'what became of a text is not recorded',
+    what: 'an accepted text is recorded as refused',
     breaks: ['I1'],
     edits: [
       {
-        file: 'activities/recorder.ts',
-        find: 'waiting.push({ record: storable(record), resolve, reject });',
-        replace: 'resolve();',
+        file: 'activities/post.ts',
+        find: "outcome: 'accepted',\n        providerMessageId: outcome.providerMessageId,",
+        replace: "outcome: 'rejected',\n        providerMessageId: outcome.providerMessageId,",
       },
     ],
   },
@@ -137,14 +139,14 @@ export const CAMPAIGN_MUTATIONS: readonly Mutation[] = [
     ],
   },
   {
-    what: 'every text is posted twice',
+    what: 'an answer is posted twice',
     breaks: ['I2'],
     edits: [
       {
         file: 'providers/twilio.ts',
         find: 'transport.clientFor(account).messages.create(createParams(text)),',
         replace:
-          'transport.clientFor(account).messages.create(createParams(text)).then(() => transport.clientFor(account).messages.create(createParams(text))),',
+          'transport.clientFor(account).messages.create(createParams(text)).then(async (first) => text.body.startsWith("Thank") ? transport.clientFor(account).messages.create(createParams(text)) : first),',
       },
     ],
   },
@@ -156,60 +158,6 @@ export const CAMPAIGN_MUTATIONS: readonly Mutation[] = [
         file: 'activities/post.ts',
         find: "return { ...base, outcome: 'unknown', reason: outcome.detail };",
         replace: "return { ...base, outcome: 'planned', reason: outcome.detail };",
-      },
-    ],
-  },
-  {
-    what: 'claims do not look for an opt-out',
-    breaks: ['I4'],
-    edits: [
-      {
-        file: 'db/claims.ts',
-        find: 'when s.found is not null then s.reason',
-        replace: 'when false then s.reason',
-      },
-    ],
-  },
-  {
-    what: 'claims do not look whether the campaign runs',
-    breaks: ['I4'],
-    edits: [
-      {
-        file: 'db/pools.ts',
-        find: "where c.pool_id = p.id and c.state = 'running'\n      and exists",
-        replace: 'where c.pool_id = p.id\n      and exists',
-      },
-      {
-        file: 'db/claims.ts',
-        find: "c.state = 'running' and c.fence = $11::int)",
-        replace: 'c.fence = $11::int)',
-      },
-      {
-        file: 'db/claims.ts',
-        find: "c.state <> 'running')\n",
-        replace: "c.state = 'draft')\n",
-      },
-    ],
-  },
-  {
-    what: 'texts are planned at any hour',
-    breaks: ['I7'],
-    edits: [
-      {
-        file: 'activities/campaign-windows.ts',
-        find: 'cursor.opens_at.getTime() <= nowMs &&',
-        replace: '',
-      },
-    ],
-  },
-  {
-    what: 'permits are not waited for',
-    breaks: ['I8'],
-    edits: [
-      {
-        file: 'activities/permit-book.ts',
-        find: 'left: granted.get(name) ?? wish.want,',
-        replace: 'left: wish.want,',
       },
     ],
   },
@@ -244,6 +192,70 @@ export const CAMPAIGN_MUTATIONS: readonly Mutation[] = [
         file: 'db/records.ts',
         find: 'was::text, -count(*) from recorded',
         replace: 'was::text, 0 from recorded',
+      },
+    ],
+  },
+];
+
+/** By the same run: what must not be sent yet, or not any more. */
+export const HOLDING_MUTATIONS: readonly Mutation[] = [
+  {
+    what: 'claims do not look for an opt-out',
+    breaks: ['I4'],
+    edits: [
+      {
+        file: 'db/claims.ts',
+        find: 'when s.found is not null then s.reason',
+        replace: 'when false then s.reason',
+      },
+    ],
+  },
+  {
+    what: 'claims do not look whether the campaign runs',
+    breaks: ['I4'],
+    edits: [
+      {
+        file: 'db/pools.ts',
+        find: "where c.pool_id = p.id and c.state = 'running'\n      and exists",
+        replace: 'where c.pool_id = p.id\n      and exists',
+      },
+      {
+        file: 'db/claims.ts',
+        find: "c.state = 'running' and c.fence =",
+        replace: 'c.fence =',
+      },
+      {
+        file: 'db/claims.ts',
+        find: "c.state <> 'running')\n",
+        replace: "c.state = 'draft')\n",
+      },
+    ],
+  },
+  {
+    what: 'texts are planned at any hour',
+    breaks: ['I7'],
+    settles: false,
+    edits: [
+      {
+        file: 'activities/campaign-windows.ts',
+        find: 'cursor.opens_at.getTime() <= nowMs &&',
+        replace: '',
+      },
+    ],
+  },
+  {
+    what: 'neither permits nor the pace of a sender are waited for',
+    breaks: ['I8'],
+    edits: [
+      {
+        file: 'activities/permit-book.ts',
+        find: 'left: granted.get(name) ?? wish.want,',
+        replace: 'left: wish.want,',
+      },
+      {
+        file: 'activities/sender-pace.ts',
+        find: 'const SLACK = 1.02;',
+        replace: 'const SLACK = 0.05;',
       },
     ],
   },

@@ -90,16 +90,16 @@ export async function runWebhooks(root: string): Promise<Verdict[]> {
 
 async function play(world: World): Promise<void> {
   const { simulator } = world;
-  // The report that a text was sent comes after the one of its end.
   await steer(simulator, 'POST', 'faults', {
     faults: [
-      { fault: 'delay-callbacks', times: PEOPLE, delayMs: 300, match: {} },
+      { fault: 'shuffle-callbacks', times: PEOPLE, delayMs: 100 },
       { fault: 'undelivered', code: 30_008 },
     ],
   });
   const sids = await sendAsADeadWorkerDid(world);
   const captured = await receiveTexts(world);
   await forge(world, captured, sids);
+  await repeatAnEarlyReport(world, sids);
   await receiveDuringAnOutage(world);
   await untilQuiet(world);
 }
@@ -181,11 +181,11 @@ async function forge(
   await post(world, { ...forged, fields: strange, signature, sid });
   // A report, overheard, with a blank parameter more: the signature covers that one, too.
   const [first = ''] = sids;
-  const [row] = await ledger.database.query<{ id: string }>(
-    'select id from message where provider_message_id = $1',
-    first,
-  );
-  const status = `/webhooks/twilio/${ledger.accountId}/status/${row?.id}`;
+  const known = 'message where provider_message_id = $1';
+  await waitUntil(async () => (await ledger.count(known, first)) === 1, {
+    what: 'the first report',
+  });
+  const status = await statusPath(world, first);
   const report = statusFields({ accountSid: ledger.accountSid, sid: first, status: 'sent' });
   await post(world, {
     path: status,
@@ -195,7 +195,7 @@ async function forge(
     forged: true,
   });
   // The other tenant, with its own token, about a text that is not its own.
-  const foreign = `/webhooks/twilio/${stranger.accountId}/status/${row?.id}`;
+  const foreign = status.replace(ledger.accountId, stranger.accountId);
   const read = statusFields({ accountSid: stranger.accountSid, sid: first, status: 'read' });
   await post(world, {
     path: foreign,
@@ -204,6 +204,25 @@ async function forge(
     sid: first,
     forged: false,
   });
+}
+
+/** The report that a text was sent, once more and long after the one of its end. */
+async function repeatAnEarlyReport(world: World, sids: readonly string[]): Promise<void> {
+  const { ledger, url } = world;
+  const sid = sids.at(-1) ?? '';
+  const ended = `message where provider_message_id = $1 and delivery > 'sent'`;
+  await waitUntil(async () => (await ledger.count(ended, sid)) === 1, { what: 'the last report' });
+  const path = await statusPath(world, sid);
+  const fields = statusFields({ accountSid: ledger.accountSid, sid, status: 'sent' });
+  await post(world, { path, fields, signature: sign(url, path, fields), sid, forged: false });
+}
+
+async function statusPath({ ledger }: World, sid: string): Promise<string> {
+  const [row] = await ledger.database.query<{ id: string }>(
+    'select id from message where provider_message_id = $1',
+    sid,
+  );
+  return `/webhooks/twilio/${ledger.accountId}/status/${row?.id}`;
 }
 
 /** A text that comes while nothing can be committed. */

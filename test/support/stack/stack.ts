@@ -62,6 +62,7 @@ export interface Stack {
   readonly api: ApiClient;
   readonly accountId: string;
   readonly database: Database;
+  readonly engineUrl: string;
   readonly temporal: Client;
   readonly folder: string;
   readonly simulatorJournal: string;
@@ -167,6 +168,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...client,
     ...files,
     database,
+    engineUrl: servers.urls.engineUrl,
     temporal,
     databaseUrls: servers.urls,
     postgresServer: servers.postgres,
