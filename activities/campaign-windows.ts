@@ -22,7 +22,7 @@ export async function refreshWindows(
   campaign: PlanningCampaign,
   cursors: readonly Cursor[],
 ): Promise<Cursor[]> {
-  const nowMs = Date.now();
+  const nowMs = campaign.now.getTime();
   const stale = cursors.filter(
     (cursor) =>
       !cursor.no_legal_hour &&

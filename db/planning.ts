@@ -41,6 +41,8 @@ export interface PlanningCampaign {
   readonly brake_opt_outs: number | null;
   readonly brake_violations: number | null;
   readonly brake_mark: unknown;
+  /** The database's clock: windows and starts must not depend on that of one worker. */
+  readonly now: Date;
 }
 
 export async function findPlanningCampaign(
@@ -55,7 +57,7 @@ export async function findPlanningCampaign(
             ${ORG_HOURS} as org_hours,
             coalesce((select sum(s.segments_per_second)::float8 from sender s where s.pool_id = c.pool_id and s.state = 'active'), 0) as pool_rate,
             c.reply_window_s, c.starts_at, c.launched_at, c.replies_closed_at, p.frozen_at, p.planned_all_at, c.finish_by,
-            c.max_open_replies, c.brake_min_texts, c.brake_failures, c.brake_opt_outs, c.brake_violations, p.brake_mark
+            c.max_open_replies, c.brake_min_texts, c.brake_failures, c.brake_opt_outs, c.brake_violations, p.brake_mark, clock_timestamp() as now
        from campaign c join script_version v on v.id = c.script_version_id join org o on o.id = c.org_id
        join campaign_progress p on p.campaign_id = c.id
       where c.id = $1::uuid and c.launched_at is not null`,
