@@ -79,7 +79,7 @@ function toHours(rule: HoursRuleRow, year: number): HoursRule {
   const blackoutDates = rule.noHolidays ? [...usHolidays(year), ...usHolidays(year + 1)] : [];
   return Object.entries(rule.hours).map(([days, hours]) => {
     const [startMinute = 0, endMinute = 0] = hours.split('-').map(toMinute);
-    return { startMinute, endMinute, days: [...days].map(Number), blackoutDates };
+    return { startMinute, endMinute, days: days.split('').map(Number), blackoutDates };
   });
 }
 

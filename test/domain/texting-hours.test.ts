@@ -1,4 +1,6 @@
 import { Instant, LocalDateTime, ZoneId } from '@js-joda/core';
+// The zones are a side effect of the package.
+// oxlint-disable-next-line import/no-unassigned-import
 import '@js-joda/timezone';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
