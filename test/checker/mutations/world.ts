@@ -135,8 +135,8 @@ export async function withWorld(
     await Promise.all([server, worker].filter((one) => one.isRunning()).map((one) => one.kill()));
     await simulator.close();
     await database.close();
-    await urls.drop();
     await rm(folder, { recursive: true, force: true });
+    await urls.drop();
   }
 }
 
