@@ -29,7 +29,7 @@ export async function pace(
   const limit = campaignRate(campaign);
   if (campaign.finish_by === null) return limit;
   const texts = rateToFinishBy(toWork(campaign, cursors), {
-    nowMs: Date.now(),
+    nowMs: campaign.now.getTime(),
     finishByMs: campaign.finish_by.getTime(),
   });
   const spread = texts * (await readAverageSegments(database, campaign.id));
@@ -53,7 +53,7 @@ export async function noteProjection(
   const segments = await readAverageSegments(deps.database, campaign.id);
   const [first, ...others] = toWork(campaign, cursors);
   if (first === undefined) return;
-  const nowMs = Date.now();
+  const nowMs = campaign.now.getTime();
   const finish = projectFinishMs([{ ...first, left: first.left + planned }, ...others], {
     textsPerSecond: campaignRate(campaign) / segments,
     nowMs,

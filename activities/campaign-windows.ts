@@ -4,7 +4,8 @@ import {
   type Cursor,
   type PlanningCampaign,
 } from '../db/planning.ts';
-import { openWindow, type OpenWindow } from '../domain/texting-hours.ts';
+import { campaignWindow, type CampaignHours } from '../domain/campaign-hours.ts';
+import type { OpenWindow } from '../domain/texting-hours.ts';
 import type { ActivityDeps } from './deps.ts';
 
 /** Between the last text and the close of the hours, in milliseconds. */
@@ -21,7 +22,7 @@ export async function refreshWindows(
   campaign: PlanningCampaign,
   cursors: readonly Cursor[],
 ): Promise<Cursor[]> {
-  const nowMs = Date.now();
+  const nowMs = campaign.now.getTime();
   const stale = cursors.filter(
     (cursor) =>
       !cursor.no_legal_hour &&
@@ -43,18 +44,22 @@ export async function refreshWindows(
   return listCursors(deps.database, campaign.id);
 }
 
-/** Finds when this zone set may be texted, as `openWindow` does. */
+/** Finds when this zone set may be texted, as `campaignWindow` does. */
 export function windowFinder(
   campaign: PlanningCampaign,
   cursor: Cursor,
 ): (nowMs: number) => OpenWindow | null {
-  const hours = {
-    startMinute: campaign.hours_start_minute,
-    endMinute: campaign.hours_end_minute,
-    days: campaign.hours_days,
-    blackoutDates: campaign.hours_blackout.map((date) => date.toISOString().slice(0, 10)),
+  const hours: CampaignHours = {
+    campaign: {
+      startMinute: campaign.hours_start_minute,
+      endMinute: campaign.hours_end_minute,
+      days: campaign.hours_days,
+      blackoutDates: campaign.hours_blackout.map((date) => date.toISOString().slice(0, 10)),
+    },
+    org: campaign.org_hours,
+    startsAtLocal: campaign.starts_at_local,
   };
-  return (nowMs) => openWindow({ zones: cursor.zones, hours, nowMs });
+  return (nowMs) => campaignWindow(cursor, hours, nowMs);
 }
 
 /** Whether texts may be planned for this zone set now. */

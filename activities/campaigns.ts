@@ -118,7 +118,7 @@ async function stepCampaign(deps: ActivityDeps, campaign: PlanningCampaign): Pro
 
 /** Launched: waits for the start, then freezes who is texted and how, and starts. */
 async function begin(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
-  const waitMs = (campaign.starts_at?.getTime() ?? 0) - Date.now();
+  const waitMs = (campaign.starts_at?.getTime() ?? 0) - campaign.now.getTime();
   if (waitMs > 0) return { state: campaign.state, done: false, waitMs };
   if (campaign.frozen_at === null) {
     const rate = campaignRate(campaign);
@@ -155,7 +155,7 @@ async function plan(
     if (campaign.planned_all_at === null) await markPlannedAll(database, campaign.id);
     return finishWhenQuiet(deps, campaign);
   }
-  const now = Date.now();
+  const now = campaign.now.getTime();
   const driver = campaign.resolved_start_mode === 'first_text' ? 'conversation' : 'pool';
   const rate = await pace(deps, campaign, cursors);
   const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
@@ -204,7 +204,7 @@ async function planSlice(
     driver,
     priority: PURPOSE_RULES.campaign.priority,
     step: first.step,
-    notAfter: new Date((cursor.closes_at?.getTime() ?? Date.now()) - CLOSING_PAD_MS),
+    notAfter: new Date((cursor.closes_at ?? campaign.now).getTime() - CLOSING_PAD_MS),
     texts: people.map((person) => {
       const text = writeFirstText(campaign, first, person);
       return cursor.no_legal_hour ? { ...text, skipReason: 'no_legal_hour' } : text;
@@ -226,7 +226,7 @@ async function finishWhenQuiet(deps: ActivityDeps, campaign: PlanningCampaign): 
     deps.settings.reconcileLagMs * 2 + UNKNOWN_PAD_MS,
   );
   const quietAt = (lastAt ?? campaign.launched_at).getTime() + campaign.reply_window_s * 1_000;
-  const waiting = campaign.replies_closed_at === null ? quietAt - Date.now() : 0;
+  const waiting = campaign.replies_closed_at === null ? quietAt - campaign.now.getTime() : 0;
   if (open > 0 || openUnknown > 0) return { state: campaign.state, done: false, waitMs: 1_000 };
   if (waiting > 0)
     return { state: campaign.state, done: false, waitMs: Math.min(waiting, IDLE_WAIT_MS) };

@@ -11,6 +11,7 @@ import {
 } from '../db/imports.ts';
 import { mapColumns, type ColumnMapping } from '../domain/columns.ts';
 import { parsePhone } from '../domain/phone-number.ts';
+import { placesForPhone } from '../domain/jurisdictions.ts';
 import { zonesForPhone } from '../domain/texting-hours.ts';
 import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -150,7 +151,8 @@ function judge(
         .map(({ name, index }) => [name, cell(index)])
         .filter(([, value]) => value !== ''),
     ),
-    zones: zonesForPhone({ e164: phone.e164, country: phone.country, postcode }),
+    zones: zonesForPhone({ ...phone, postcode }),
+    places: placesForPhone({ ...phone, postcode }),
   });
 }
 

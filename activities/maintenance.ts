@@ -7,6 +7,7 @@ import {
   ringOverduePools,
 } from '../db/housekeeping.ts';
 import { causeId, newId } from '../db/ids.ts';
+import { readClock } from '../db/deployment.ts';
 import { climb } from '../db/permits.ts';
 import {
   closeGap,
@@ -78,7 +79,7 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
       // Not from the cache: the gap may have been noticed a moment ago.
       const loaded = await deps.accounts.findFresh(input.accountId);
       if (loaded === null) return { found: 0, complete: true };
-      const startedAt = new Date();
+      const startedAt = await readClock(database);
       const { found, complete } = await readInboundLists(deps, loaded, {
         startedAt,
         maxPages: INBOUND_PAGES,
@@ -110,7 +111,6 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
 async function reconcileText(deps: ActivityDeps, text: UnknownText): Promise<void> {
   const loaded = await deps.accounts.find(text.account_id);
   if (loaded === null) return;
-  const startedAt = Date.now();
   const found = await findCandidates(deps, loaded, text);
   if (found === null) return;
   const { candidates, near } = found;
@@ -133,7 +133,8 @@ async function reconcileText(deps: ActivityDeps, text: UnknownText): Promise<voi
   // More texts than rows, or rows than texts: nobody can say which is which, so all stay unknown. A text
   // nearby that is not known to us may be this one under another clock or with its body changed.
   if (candidates.length > 0 || near > 0) return;
-  const settled = startedAt > text.lease_until.getTime() + deps.settings.reconcileLagMs;
+  const settled =
+    text.taken_at.getTime() > text.lease_until.getTime() + deps.settings.reconcileLagMs;
   if (!settled && text.policy !== 'at_least_once') return;
   await noteAbsent(deps.database, {
     messageId: text.id,

@@ -54,7 +54,7 @@ export async function postClaimed(
         body: message.body,
         mediaUrls: message.media,
         statusCallbackUrl: statusCallbackUrl(deps.settings.publicUrl, message),
-        validityPeriodS: validityS(message.not_after),
+        validityPeriodS: validityS(message.left_s),
       },
       {
         deadlineMs: deps.settings.sendDeadlineMs,
@@ -193,7 +193,6 @@ async function applyRule(
   }
 }
 
-function validityS(notAfter: Date): number {
-  const left = Math.floor((notAfter.getTime() - Date.now()) / 1_000);
-  return Math.min(VALIDITY_S.max, Math.max(VALIDITY_S.min, left));
+function validityS(leftS: number): number {
+  return Math.min(VALIDITY_S.max, Math.max(VALIDITY_S.min, leftS));
 }

@@ -65,7 +65,7 @@ export function createSockets(size: number): Sockets & { share(): SocketShare } 
         mine -= 1;
         sockets.release();
       },
-      whenFree: sockets.whenFree,
+      whenFree: (timeoutMs) => sockets.whenFree(timeoutMs),
       close: () => {
         shares -= 1;
       },

@@ -24,6 +24,7 @@ const DEFAULTS = {
   segmentsPerSecond: null,
   replyWindowSeconds: 259_200,
   startsAt: null,
+  startsAtLocal: null,
   busyPolicy: 'delay',
   busyMinutes: 60,
   finishBy: null,
@@ -41,7 +42,7 @@ export function toDraft(
     | [z.infer<typeof PatchCampaignSchema>, CampaignDraft]
 ): CampaignDraft {
   const { textingHours, brakes, ...given } = input;
-  const hours = textingHours === undefined ? {} : toMinutes(textingHours);
+  const hours = textingHours === undefined ? {} : toHours(textingHours);
   const limits = brakes === undefined ? {} : toBrakes(brakes);
   // The first form has every required field; the second begins with a whole draft.
   return { ...DEFAULTS, ...before, ...definedOnly(given), ...hours, ...limits } as CampaignDraft;
@@ -96,12 +97,26 @@ function toBrakes(brakes: z.infer<typeof BrakesSchema>) {
   });
 }
 
-function toMinutes(hours: TextingHours) {
+function toHours(hours: TextingHours) {
+  const { startMinute, endMinute, days } = toMinutes(hours);
   return {
-    hoursStartMinute: toMinute(hours.start),
-    hoursEndMinute: toMinute(hours.end),
-    hoursDays: [...new Set(hours.days)].toSorted((a, b) => a - b),
-    hoursBlackout: [...new Set(hours.blackoutDates)].toSorted(),
+    hoursStartMinute: startMinute,
+    hoursEndMinute: endMinute,
+    hoursDays: days,
+    hoursBlackout: toDates(hours.blackoutDates),
+  };
+}
+
+export function toDates(dates: readonly string[]): string[] {
+  return [...new Set(dates)].toSorted();
+}
+
+/** Minutes after midnight and sorted days, as they are kept. */
+export function toMinutes(hours: Omit<TextingHours, 'blackoutDates'>) {
+  return {
+    startMinute: toMinute(hours.start),
+    endMinute: toMinute(hours.end),
+    days: [...new Set(hours.days)].toSorted((a, b) => a - b),
   };
 }
 
@@ -110,7 +125,8 @@ function toMinute(clock: string): number {
   return hour * 60 + minute;
 }
 
-function toClock(minute: number): string {
+/** `HH:MM`. */
+export function toClock(minute: number): string {
   const two = (n: number) => String(n).padStart(2, '0');
   return `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
 }

@@ -10,7 +10,7 @@ import {
 import type { TenantDatabase } from '../db/client.ts';
 import { checkScript, type Script } from '../domain/script.ts';
 import { parseTemplate, templateFields, type Template } from '../domain/template.ts';
-import { openWindow } from '../domain/texting-hours.ts';
+import { campaignWindow, type CampaignHours } from '../domain/campaign-hours.ts';
 import type { ApiDeps } from './context.ts';
 import { orNotFound } from './errors.ts';
 import { readGraph } from './script-graphs.ts';
@@ -86,20 +86,23 @@ function findStaticProblems(deps: ApiDeps, readiness: Readiness): PreviewProblem
   return problems;
 }
 
-function findLegalHours({ campaign, groups, size, fromMs }: Readiness): PreviewProblem[] {
-  const hours = {
-    startMinute: campaign.hoursStartMinute,
-    endMinute: campaign.hoursEndMinute,
-    days: campaign.hoursDays,
-    blackoutDates: campaign.hoursBlackout,
+function findLegalHours({ basis, campaign, groups, size, fromMs }: Readiness): PreviewProblem[] {
+  const hours: CampaignHours = {
+    campaign: {
+      startMinute: campaign.hoursStartMinute,
+      endMinute: campaign.hoursEndMinute,
+      days: campaign.hoursDays,
+      blackoutDates: campaign.hoursBlackout,
+    },
+    org: basis.orgHours,
+    startsAtLocal: campaign.startsAtLocal,
   };
   const closed = groups.filter(
-    ({ leftOut, zones }) =>
-      leftOut === null && openWindow({ zones, hours, nowMs: fromMs }) === null,
+    (group) => group.leftOut === null && campaignWindow(group, hours, fromMs) === null,
   );
   const n = sumOf(closed);
   if (n === 0) return [];
-  const message = `${n} of ${size} people have no minute of texting hours in the next eight days in every zone they may be in.`;
+  const message = `${n} of ${size} people have no minute in the next eight days that the campaign, the org and the laws of every place and zone they may be in allow.`;
   return [{ code: 'no-legal-hour', message, severity: n === size ? 'error' : 'warning' }];
 }
 

@@ -153,6 +153,11 @@ export function createApiClient({
       schema: z.ZodType<Answer>,
       body: unknown = {},
     ): Promise<Answer> => schema.parse(await (await call('POST', path, asJson(body))).json()),
+    patch: async <Answer>(
+      path: string,
+      schema: z.ZodType<Answer>,
+      body: unknown,
+    ): Promise<Answer> => schema.parse(await (await call('PATCH', path, asJson(body))).json()),
     upload: async <Answer>(
       path: string,
       schema: z.ZodType<Answer>,

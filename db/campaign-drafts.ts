@@ -29,6 +29,7 @@ export interface CampaignDraft {
   readonly segmentsPerSecond: number | null;
   readonly replyWindowSeconds: number;
   readonly startsAt: Date | string | null;
+  readonly startsAtLocal: string | null;
   readonly busyPolicy: BusyPolicy;
   readonly busyMinutes: number;
   readonly finishBy: Date | string | null;
@@ -60,7 +61,8 @@ const VIEW = `c.id, c.name, c.state::text as state, c.fence, c.list_id as "listI
   c.starts_at as "startsAt", c.launched_at as "launchedAt", c.replies_closed_at as "repliesClosedAt", c.finished_at as "finishedAt",
   c.state_reason as "stateReason", c.created_at as "createdAt", c.busy_policy as "busyPolicy", c.busy_minutes as "busyMinutes",
   c.finish_by as "finishBy", c.max_open_replies as "maxOpenReplies", c.brake_min_texts as "brakeMinTexts",
-  c.brake_failures as "brakeFailures", c.brake_opt_outs as "brakeOptOuts", c.brake_violations as "brakeViolations"`;
+  c.brake_failures as "brakeFailures", c.brake_opt_outs as "brakeOptOuts", c.brake_violations as "brakeViolations",
+  c.starts_at_local as "startsAtLocal"`;
 
 /** List, script version and pool as this org sees them: a foreign one is not there. */
 const REFERENCES = `
@@ -70,10 +72,10 @@ refs as (
          p.id as pool_id, p.account_id
     from (select 1) one left join sender_pool p on p.id = $4::uuid)`;
 const SETTINGS = `$5, $6, $7::campaign_start_mode, $8::unknown_policy, $9::int, $10::int, $11::int[], $12::text[]::date[], $13::float8, $14::int, $15::timestamptz,
-  $16, $17::int, $18::timestamptz, $19::int, $20::int, $21::float8, $22::float8, $23::float8`;
+  $16, $17::int, $18::timestamptz, $19::int, $20::int, $21::float8, $22::float8, $23::float8, $24`;
 const SETTING_COLUMNS = `name, programme, start_mode, unknown_policy, hours_start_minute, hours_end_minute, hours_days, hours_blackout,
   segments_per_second, reply_window_s, starts_at, busy_policy, busy_minutes, finish_by, max_open_replies, brake_min_texts,
-  brake_failures, brake_opt_outs, brake_violations`;
+  brake_failures, brake_opt_outs, brake_violations, starts_at_local`;
 const COMPLETE = `r.list_id is not null and r.script_version_id is not null and r.pool_id is not null`;
 
 /** The campaign as it was saved, or which of what it names does not exist. */
@@ -95,7 +97,7 @@ export async function insertCampaign(
        returning id, org_id, name),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id, detail)
-       select $24::uuid, org_id, $25, 'campaign.create', 'campaign', id, jsonb_build_object('name', name) from c)
+       select $25::uuid, org_id, $26, 'campaign.create', 'campaign', id, jsonb_build_object('name', name) from c)
      select r.list_id, r.script_version_id, r.pool_id, (select count(*)::int from c) as saved from refs r`,
     ...draftParameters(campaignId, draft),
     newId(),
@@ -115,11 +117,11 @@ export async function updateCampaign(
      c as (
        update campaign c set (list_id, script_version_id, pool_id, account_id, ${SETTING_COLUMNS}) =
               row(r.list_id, r.script_version_id, r.pool_id, r.account_id, ${SETTINGS}), state = 'draft', fence = c.fence + 1
-         from refs r where c.id = $1::uuid and c.fence = $26::int and c.state in ('draft', 'checked') and ${COMPLETE}
+         from refs r where c.id = $1::uuid and c.fence = $27::int and c.state in ('draft', 'checked') and ${COMPLETE}
        returning c.id, c.org_id),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id)
-       select $24::uuid, org_id, $25, 'campaign.edit', 'campaign', id from c)
+       select $25::uuid, org_id, $26, 'campaign.edit', 'campaign', id from c)
      select r.list_id, r.script_version_id, r.pool_id, (select count(*)::int from c) as saved from refs r`,
     ...draftParameters(campaign.id, draft),
     newId(),
@@ -227,6 +229,7 @@ function draftParameters(campaignId: string, draft: CampaignDraft): unknown[] {
     draft.brakeFailures,
     draft.brakeOptOuts,
     draft.brakeViolations,
+    draft.startsAtLocal,
   ];
 }
 

@@ -1,4 +1,6 @@
+import type { OrgHours } from '../domain/campaign-hours.ts';
 import type { TenantDatabase } from './client.ts';
+import { ORG_HOURS } from './planning.ts';
 
 /** What a preview needs besides the list: the script, the pool, the account. */
 export interface PreviewBasis {
@@ -7,6 +9,7 @@ export interface PreviewBasis {
   readonly accountState: 'active' | 'stopped';
   readonly activeSenders: number;
   readonly poolRate: number;
+  readonly orgHours: OrgHours;
 }
 
 export async function findPreviewBasis(
@@ -15,8 +18,8 @@ export async function findPreviewBasis(
 ): Promise<PreviewBasis | null> {
   const [row] = await tenant.query<PreviewBasis>(
     `select v.graph, a.provider, a.state::text as "accountState", coalesce(s.n, 0)::int as "activeSenders",
-            coalesce(s.rate, 0)::float8 as "poolRate"
-       from campaign c join script_version v on v.id = c.script_version_id join provider_account a on a.id = c.account_id
+            coalesce(s.rate, 0)::float8 as "poolRate", ${ORG_HOURS} as "orgHours"
+       from campaign c join org o on o.id = c.org_id join script_version v on v.id = c.script_version_id join provider_account a on a.id = c.account_id
        left join lateral (
          select count(*) as n, sum(s.segments_per_second) as rate from sender s where s.pool_id = c.pool_id and s.state = 'active') s on true
       where c.id = $1::uuid`,
@@ -45,6 +48,7 @@ export interface AudienceOf {
 export interface AudienceGroup {
   readonly leftOut: string | null;
   readonly zones: string[];
+  readonly places: string[];
   readonly n: number;
 }
 
@@ -55,7 +59,7 @@ export async function countAudience(
 ): Promise<AudienceGroup[]> {
   return tenant.query<AudienceGroup>(
     `with ${PERSON}, n as (select left_out, zone_set_id, count(*)::int as n from person group by 1, 2)
-     select n.left_out as "leftOut", z.zones, n.n from n join zone_set z on z.id = n.zone_set_id`,
+     select n.left_out as "leftOut", z.zones, z.places, n.n from n join zone_set z on z.id = n.zone_set_id`,
     audience.listId,
     audience.programme,
   );

@@ -19,6 +19,8 @@ export interface ClaimedMessage {
   readonly campaign_id: string | null;
   readonly contact_id: string | null;
   readonly not_after: Date;
+  /** Seconds until then, by the database's clock. */
+  readonly left_s: number;
   readonly due_at: Date;
 }
 
@@ -190,7 +192,8 @@ moved as (
          price_source = case v.word when 'send' then 'rate_card' else m.price_source end
     from verdict v where m.id = v.id
   returning m.id, m.org_id, m.account_id, m.sender_id, m.sender, m.address, m.body, m.media, m.segments, m.attempt,
-            m.campaign_id, m.contact_id, m.not_after, v.due_at, m.state, m.reason, m.priority, m.price_micros, 'planned'::message_state as was,
+            m.campaign_id, m.contact_id, m.not_after,
+            floor(extract(epoch from m.not_after - clock_timestamp()))::int as left_s, v.due_at, m.state, m.reason, m.priority, m.price_micros, 'planned'::message_state as was,
             case v.word when 'hold' then v.reason end as why),
 ${settleBudget('moved')},
 counted as (
@@ -201,7 +204,7 @@ counted as (
       union all select org_id, campaign_id, 'skip', reason, count(*) from moved where state = 'skipped' group by 1, 2, 3, 4) t
    where campaign_id is not null group by 1, 2, 3, 4)
 select id, org_id, account_id, sender_id, sender, address, body, media, segments, attempt, campaign_id, contact_id,
-       not_after, due_at, state::text as state, why
+       not_after, left_s, due_at, state::text as state, why
   from moved order by priority, due_at, id`;
 }
 

@@ -1,5 +1,12 @@
 import type { Database } from './client.ts';
 
+/** The database's clock: what is compared with its rows must not come from that of one process. */
+export async function readClock(database: Database): Promise<Date> {
+  const [row] = await database.query<{ now: Date }>('select clock_timestamp() as now');
+  if (row === undefined) throw new Error('the database has no clock');
+  return row.now;
+}
+
 /** An outage longer than this (seconds) may hide a stop: claims close until the gap is filled. */
 const GAP_AFTER_S = 10;
 

@@ -69,6 +69,7 @@ export interface ImportedPerson {
   readonly postcode: string | null;
   readonly fields: Readonly<Record<string, string>>;
   readonly zones: readonly string[];
+  readonly places: readonly string[];
 }
 
 export interface RejectedRow {
@@ -90,17 +91,19 @@ with i as (
    where id = $1::uuid and cursor_row = $2::int and state = 'running' returning id, org_id, list_id),
 p as materialized (
   select x.* from i, jsonb_to_recordset($5::jsonb) x(id uuid, row_no int, e164 text, country text, first_name text, last_name text,
-       external_id text, postcode text, fields jsonb, zones text[])),
+       external_id text, postcode text, fields jsonb, zones text[], places text[])),
 made as (
-  insert into zone_set (zones) select distinct zones from p
-   where not exists (select 1 from zone_set z where z.zones = p.zones) order by zones
-  on conflict (zones) do update set zones = excluded.zones returning id, zones),
-zone as (select id, zones from made union select z.id, z.zones from zone_set z where z.zones in (select zones from p)),
+  insert into zone_set (zones, places) select distinct zones, places from p
+   where not exists (select 1 from zone_set z where z.zones = p.zones and z.places = p.places) order by zones, places
+  on conflict (zones, places) do update set zones = excluded.zones returning id, zones, places),
+zone as (
+  select id, zones, places from made
+   union select z.id, z.zones, z.places from zone_set z where (z.zones, z.places) in (select zones, places from p)),
 named as (
   select p.*, i.org_id, z.id as zone_set_id,
          case when exists (select 1 from contact k where k.org_id = i.org_id and k.external_id = p.external_id and k.e164 is distinct from p.e164)
                 or row_number() over (partition by p.external_id order by p.row_no) > 1 then null else p.external_id end as free_external_id
-    from p cross join i join zone z on z.zones = p.zones),
+    from p cross join i join zone z on z.zones = p.zones and z.places = p.places),
 people as (
   insert into contact (id, org_id, e164, external_id, first_name, last_name, postcode, country, fields, zone_set_id)
   select id, org_id, e164, free_external_id, first_name, last_name, postcode, country, fields, zone_set_id
@@ -192,5 +195,6 @@ function toRecord(person: ImportedPerson, row: ImportRow): Record<string, unknow
     postcode: person.postcode,
     fields: person.fields,
     zones: person.zones,
+    places: person.places,
   };
 }

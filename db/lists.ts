@@ -18,6 +18,7 @@ export interface ContactView {
   readonly country: string | null;
   readonly fields: Record<string, string>;
   readonly zones: string[];
+  readonly places: string[];
   readonly state: 'active' | 'invalid_number' | 'landline' | 'erased';
   readonly createdAt: Date;
   readonly updatedAt: Date;
@@ -25,7 +26,7 @@ export interface ContactView {
 
 const VIEW = `l.id, l.name, l.created_at as "createdAt"`;
 const CONTACT_VIEW = `k.id, k.e164 as phone, k.external_id as "externalId", k.first_name as "firstName", k.last_name as "lastName",
-  k.postcode, k.country::text as country, k.fields, z.zones, k.state::text as state, k.created_at as "createdAt", k.updated_at as "updatedAt"`;
+  k.postcode, k.country::text as country, k.fields, z.zones, z.places, k.state::text as state, k.created_at as "createdAt", k.updated_at as "updatedAt"`;
 
 export async function insertContactList(
   tenant: TenantDatabase,

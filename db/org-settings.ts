@@ -1,6 +1,9 @@
+import type { OrgHours } from '../domain/campaign-hours.ts';
+import type { HoursLaws } from '../domain/jurisdictions.ts';
 import type { TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
 import { burstOf } from './permits.ts';
+import { ORG_HOURS } from './planning.ts';
 
 /** An org with the limits that hold for all of its campaigns. */
 export interface OrgView {
@@ -10,13 +13,14 @@ export interface OrgView {
   readonly textsPerWeek: number | null;
   readonly segmentsPerSecond: number | null;
   readonly optOutScope: 'org' | 'programme';
+  readonly hours: OrgHours;
   readonly sendingStoppedAt: Date | null;
   readonly sendingStoppedReason: string | null;
 }
 
 const VIEW = `o.id, o.name, o.texts_per_day as "textsPerDay", o.texts_per_week as "textsPerWeek",
   (select b.segments_per_second from permit_bucket b where b.kind = 'org' and b.ref_id = o.id) as "segmentsPerSecond",
-  o.opt_out_scope as "optOutScope", o.sending_stopped_at as "sendingStoppedAt", o.sending_stopped_reason as "sendingStoppedReason"`;
+  o.opt_out_scope as "optOutScope", ${ORG_HOURS} as hours, o.sending_stopped_at as "sendingStoppedAt", o.sending_stopped_reason as "sendingStoppedReason"`;
 
 export async function readOrg(tenant: TenantDatabase): Promise<OrgView> {
   const [row] = await tenant.query<OrgView>(`select ${VIEW} from org o where o.id = current_org()`);
@@ -30,6 +34,17 @@ export interface OrgLimits {
   readonly textsPerWeek?: number | null | undefined;
   readonly segmentsPerSecond?: number | null | undefined;
   readonly optOutScope?: 'org' | 'programme' | undefined;
+  readonly hoursLaws?: HoursLaws | undefined;
+  /** Null takes them away. */
+  readonly hours?:
+    | {
+        readonly startMinute: number;
+        readonly endMinute: number;
+        readonly days: readonly number[];
+      }
+    | null
+    | undefined;
+  readonly blackoutDates?: readonly string[] | undefined;
 }
 
 /** Sets an org's limits in one statement: its frequency caps and its bucket. */
@@ -41,7 +56,11 @@ export async function changeOrg(
     `with o as (
        update org set texts_per_day = case when $1::boolean then $2::int else texts_per_day end,
               texts_per_week = case when $3::boolean then $4::int else texts_per_week end,
-              opt_out_scope = coalesce($10, opt_out_scope)
+              opt_out_scope = coalesce($10, opt_out_scope), hours_laws = coalesce($11, hours_laws),
+              hours_start_minute = case when $12::boolean then $13::int else hours_start_minute end,
+              hours_end_minute = case when $12::boolean then $14::int else hours_end_minute end,
+              hours_days = case when $12::boolean then $15::int[] else hours_days end,
+              hours_blackout = coalesce($16::text[]::date[], hours_blackout)
         where id = current_org() returning id),
      bucket as (
        insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
@@ -64,5 +83,11 @@ export async function changeOrg(
     actor,
     JSON.stringify(limits),
     limits.optOutScope ?? null,
+    limits.hoursLaws ?? null,
+    limits.hours !== undefined,
+    limits.hours?.startMinute ?? null,
+    limits.hours?.endMinute ?? null,
+    limits.hours?.days ?? null,
+    limits.blackoutDates ?? null,
   );
 }

@@ -1,5 +1,10 @@
+import type { OrgHours } from '../domain/campaign-hours.ts';
 import type { Database } from './client.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
+
+/** The hours of the org `o`, as JSON. */
+export const ORG_HOURS = `jsonb_build_object('laws', o.hours_laws, 'startMinute', o.hours_start_minute, 'endMinute', o.hours_end_minute,
+              'days', o.hours_days, 'blackout', o.hours_blackout)`;
 
 /** A campaign as the planner needs it. */
 export interface PlanningCampaign {
@@ -19,6 +24,8 @@ export interface PlanningCampaign {
   readonly hours_end_minute: number;
   readonly hours_days: number[];
   readonly hours_blackout: Date[];
+  readonly starts_at_local: string | null;
+  readonly org_hours: OrgHours;
   readonly segments_per_second: number | null;
   readonly pool_rate: number;
   readonly reply_window_s: number;
@@ -34,6 +41,8 @@ export interface PlanningCampaign {
   readonly brake_opt_outs: number | null;
   readonly brake_violations: number | null;
   readonly brake_mark: unknown;
+  /** The database's clock: windows and starts must not depend on that of one worker. */
+  readonly now: Date;
 }
 
 export async function findPlanningCampaign(
@@ -44,11 +53,12 @@ export async function findPlanningCampaign(
     `select c.id, c.org_id, c.state::text as state, c.fence, c.pool_id, c.account_id, c.list_id, c.programme,
             c.script_version_id, v.graph, c.start_mode::text as start_mode,
             p.resolved_start_mode::text as resolved_start_mode, c.hours_start_minute, c.hours_end_minute, c.hours_days,
-            c.hours_blackout, c.segments_per_second,
+            c.hours_blackout, c.segments_per_second, c.starts_at_local,
+            ${ORG_HOURS} as org_hours,
             coalesce((select sum(s.segments_per_second)::float8 from sender s where s.pool_id = c.pool_id and s.state = 'active'), 0) as pool_rate,
             c.reply_window_s, c.starts_at, c.launched_at, c.replies_closed_at, p.frozen_at, p.planned_all_at, c.finish_by,
-            c.max_open_replies, c.brake_min_texts, c.brake_failures, c.brake_opt_outs, c.brake_violations, p.brake_mark
-       from campaign c join script_version v on v.id = c.script_version_id
+            c.max_open_replies, c.brake_min_texts, c.brake_failures, c.brake_opt_outs, c.brake_violations, p.brake_mark, clock_timestamp() as now
+       from campaign c join script_version v on v.id = c.script_version_id join org o on o.id = c.org_id
        join campaign_progress p on p.campaign_id = c.id
       where c.id = $1::uuid and c.launched_at is not null`,
     campaignId,
@@ -119,6 +129,7 @@ export async function freezeAudience(
 export interface Cursor {
   readonly zone_set_id: number;
   readonly zones: string[];
+  readonly places: string[];
   readonly next_seq: number;
   readonly size: number;
   readonly opens_at: Date | null;
@@ -129,7 +140,7 @@ export interface Cursor {
 /** A campaign's cursors, the first to close first. */
 export async function listCursors(database: Database, campaignId: string): Promise<Cursor[]> {
   return database.query<Cursor>(
-    `select u.zone_set_id, z.zones, u.next_seq, u.size, u.opens_at, u.closes_at, u.no_legal_hour
+    `select u.zone_set_id, z.zones, z.places, u.next_seq, u.size, u.opens_at, u.closes_at, u.no_legal_hour
        from campaign_cursor u join zone_set z on z.id = u.zone_set_id
       where u.campaign_id = $1::uuid and u.wave = 0
       order by u.closes_at nulls last, u.zone_set_id limit 1000`,

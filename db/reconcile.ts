@@ -36,6 +36,8 @@ export interface UnknownText {
   readonly body: string;
   readonly claimed_at: Date;
   readonly lease_until: Date;
+  /** By the clock that wrote `lease_until`, before any list is read for it. */
+  readonly taken_at: Date;
   readonly reconcile_reads: number;
   readonly policy: 'at_most_once' | 'confirmed_absent' | 'at_least_once';
 }
@@ -54,7 +56,7 @@ export async function takeUnknown(
      update message m set reconcile_looks = m.reconcile_looks + 1,
             reconcile_at = case when m.reconcile_looks < 40 then now() + power(2, least(m.reconcile_looks, 7)) * $2::int * interval '1 ms' end
        from l where m.id = l.id
-     returning m.id, m.org_id, m.account_id, m.address, m.sender, m.body, m.claimed_at, m.lease_until, m.reconcile_reads,
+     returning m.id, m.org_id, m.account_id, m.address, m.sender, m.body, m.claimed_at, m.lease_until, m.reconcile_reads, clock_timestamp() as taken_at,
        coalesce((select c.unknown_policy::text from campaign c where c.id = m.campaign_id), 'at_most_once') as policy`,
     take.limit,
     take.backoffMs,

@@ -1,6 +1,7 @@
 import { AREA_CODE_ZONES } from './data/area-code-zones.ts';
 import { COUNTRY_ZONES } from './data/country-zones.ts';
 import { CANADIAN_POSTCODE_ZONES, ZIP_PREFIX_ZONES } from './data/postcode-zones.ts';
+import { keysOf } from './ranges.ts';
 
 /** Lists a zone for every clock of the continental United States. */
 export const CONTINENTAL_US_ZONES: readonly string[] = [
@@ -54,16 +55,9 @@ function zonesOfPostcode(postcode: string): readonly string[] | undefined {
 function zonesByKey(table: Readonly<Record<string, string>>): Map<string, string[]> {
   const zones = new Map<string, string[]>();
   for (const [zone, list] of Object.entries(table)) {
-    for (const key of list.trim().split(/\s+/).flatMap(keysOfRange)) {
+    for (const key of keysOf(list)) {
       zones.set(key, [...(zones.get(key) ?? []), zone]);
     }
   }
   return zones;
-}
-
-function keysOfRange(entry: string): string[] {
-  const range = /^(\d{3})-(\d{3})$/.exec(entry);
-  if (range === null) return [entry];
-  const [from, to] = [Number(range[1]), Number(range[2])];
-  return Array.from({ length: to - from + 1 }, (_, index) => String(from + index).padStart(3, '0'));
 }

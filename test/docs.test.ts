@@ -24,3 +24,22 @@ test('every npm script that the README names exists', async () => {
   expect(named.length).toBeGreaterThan(4);
   expect(named.filter((name) => scripts[name] === undefined)).toEqual([]);
 });
+
+test('every test that docs/faults.md names is there', async () => {
+  const page = await readFile(new URL('../docs/faults.md', import.meta.url), 'utf8');
+  const missing: string[] = [];
+  const rows = page.split('\n').filter((line) => line.includes('| `test/'));
+  for (const row of rows) {
+    const [, , , where = '', titles = ''] = row.split('|');
+    const paths = [...where.matchAll(/`(test\/[^`]+)`/g)].map(([, path = '']) => path);
+    const sources = await Promise.all(
+      paths.map(async (path) => readFile(new URL(`../${path}`, import.meta.url), 'utf8')),
+    );
+    const fragments = titles.split(/[;…]/).map((text) => text.trim());
+    missing.push(
+      ...fragments.filter((text) => text.length > 8 && !sources.join('\n').includes(text)),
+    );
+  }
+  expect(rows.length).toBeGreaterThan(30);
+  expect(missing).toEqual([]);
+});

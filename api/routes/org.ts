@@ -1,7 +1,8 @@
 import { createRoute } from '@hono/zod-openapi';
 import { countOnTheWire, switchOrg, switchSender } from '../../db/kill-switches.ts';
-import { changeOrg, readOrg } from '../../db/org-settings.ts';
+import { changeOrg, readOrg, type OrgView } from '../../db/org-settings.ts';
 import { insertRegistration, listRegistrations } from '../../db/registrations.ts';
+import { toClock, toDates, toMinutes } from '../campaigns.ts';
 import { actorOf, createRouter, tenantOf, type ApiDeps, type HasCaller } from '../context.ts';
 import { notFound, problems } from '../errors.ts';
 import { untilHalted } from '../halt.ts';
@@ -115,6 +116,15 @@ const registrations = createRoute({
   },
 });
 
+function showOrg({ hours, ...org }: OrgView) {
+  const { startMinute, endMinute, days, laws, blackout } = hours;
+  const textingHours =
+    startMinute === null || endMinute === null || days === null
+      ? null
+      : { start: toClock(startMinute), end: toClock(endMinute), days: [...days] };
+  return { ...org, hoursLaws: laws, textingHours, blackoutDates: [...blackout] };
+}
+
 export function createOrgRoutes(deps: ApiDeps) {
   const switchOneSender = async (
     c: HasCaller,
@@ -130,11 +140,17 @@ export function createOrgRoutes(deps: ApiDeps) {
   };
 
   return createRouter()
-    .openapi(find, async (c) => c.json(await readOrg(tenantOf(deps, c)), 200))
+    .openapi(find, async (c) => c.json(showOrg(await readOrg(tenantOf(deps, c))), 200))
     .openapi(patch, async (c) => {
       const tenant = tenantOf(deps, c);
-      await changeOrg(tenant, { limits: c.req.valid('json'), actor: actorOf(c) });
-      return c.json(await readOrg(tenant), 200);
+      const { textingHours, blackoutDates, ...given } = c.req.valid('json');
+      const limits = {
+        ...given,
+        hours: textingHours == null ? textingHours : toMinutes(textingHours),
+        blackoutDates: blackoutDates === undefined ? undefined : toDates(blackoutDates),
+      };
+      await changeOrg(tenant, { limits, actor: actorOf(c) });
+      return c.json(showOrg(await readOrg(tenant)), 200);
     })
     .openapi(stop, async (c) => {
       const tenant = tenantOf(deps, c);
@@ -147,7 +163,7 @@ export function createOrgRoutes(deps: ApiDeps) {
       const tenant = tenantOf(deps, c);
       await switchOrg(tenant, true, { actor: actorOf(c), reason: null });
       deps.notify();
-      return c.json(await readOrg(tenant), 200);
+      return c.json(showOrg(await readOrg(tenant)), 200);
     })
     .openapi(stopSender, async (c) => {
       const { reason = null } = c.req.valid('json');

@@ -55,6 +55,23 @@ const startsAtInput = z.iso
   .datetime({ offset: true })
   .nullable()
   .describe('Not before this instant. ISO 8601; null: at launch.');
+/** The 30th of February is rolled over into March, not refused, by Date. */
+function isRealTime(local: string): boolean {
+  const at = new Date(`${local}Z`);
+  return !Number.isNaN(at.getTime()) && at.toISOString().startsWith(local);
+}
+
+const startsAtLocal = z
+  .string()
+  .regex(
+    /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d$/,
+    'must be YYYY-MM-DDTHH:MM',
+  )
+  .refine(isRealTime, 'is not a date')
+  .nullable()
+  .describe(
+    'Nobody is texted before this time by the clock where they are: YYYY-MM-DDTHH:MM, without a zone. Null: from the start on.',
+  );
 const ownRate = rate('The campaign’s own limit; null: only the pool’s.').nullable();
 
 const busyPolicy = z
@@ -119,6 +136,7 @@ const settings = {
   segmentsPerSecond: ownRate,
   replyWindowSeconds,
   startsAt: startsAtInput,
+  startsAtLocal,
   programme,
   busyPolicy,
   busyMinutes,
@@ -158,6 +176,7 @@ export const CampaignSchema = z
     segmentsPerSecond: z.number().nullable().describe('Its own limit; null: only the pool’s.'),
     replyWindowSeconds: z.int().describe('How long a reply is waited for. Seconds.'),
     startsAt: time('Not before this instant.').nullable(),
+    startsAtLocal,
     programme: z.string().nullable().describe('Whose opt-outs count too.'),
     busyPolicy,
     busyMinutes: z.int().describe('How long another conversation counts as waiting. Minutes.'),

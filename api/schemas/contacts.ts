@@ -32,6 +32,11 @@ export const ContactSchema = z
     zones: z
       .array(z.string())
       .describe('IANA zones that the person may be in; texting hours hold in each.'),
+    places: z
+      .array(z.string())
+      .describe(
+        'Places whose laws may count: US- and a state, US-* where no state is known, or a country (ISO 3166).',
+      ),
     state: z
       .enum(['active', 'invalid_number', 'landline', 'erased'])
       .describe('Only an active person is texted.'),

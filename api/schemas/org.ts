@@ -1,5 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { REGISTRATION_KINDS } from '../../db/registrations.ts';
+import { HOURS_LAWS } from '../../domain/jurisdictions.ts';
+import { TextingHoursSchema } from './campaigns.ts';
 import { count, id, rate, text, time } from './common.ts';
 
 const perDay = z
@@ -18,6 +20,19 @@ const optOutScope = z
     'How far a stop reaches: everything of the org, or the programme of the campaign that it answers. "Stop all" always reaches everything.',
   );
 
+const hoursLaws = z
+  .enum(HOURS_LAWS)
+  .describe(
+    'Which laws about telemarketing hours bind the org’s texts: all (federal and of every state the person may be in), federal, or none, where its texts sell nothing and ask for no money. Ask counsel before you change it.',
+  );
+const OrgHoursSchema = TextingHoursSchema.omit({ blackoutDates: true })
+  .describe('The org’s own hours, in which every campaign’s must lie; null: none.')
+  .openapi('OrgHours');
+const blackoutDates = z
+  .array(z.iso.date())
+  .max(366)
+  .describe('Local dates on which the org texts nobody. YYYY-MM-DD.');
+
 export const OrgSchema = z
   .object({
     id: id('The org.'),
@@ -29,6 +44,9 @@ export const OrgSchema = z
       .nullable()
       .describe('What all of it sends at most; null: no limit.'),
     optOutScope,
+    hoursLaws,
+    textingHours: OrgHoursSchema.nullable(),
+    blackoutDates,
     sendingStoppedAt: time('Since when its kill switch is on.').nullable(),
     sendingStoppedReason: z.string().nullable().describe('Why.'),
   })
@@ -40,6 +58,9 @@ export const PatchOrgSchema = z
     textsPerWeek: perWeek,
     segmentsPerSecond: rate('What all of it sends at most; null: no limit.').nullable(),
     optOutScope,
+    hoursLaws,
+    textingHours: OrgHoursSchema.nullable(),
+    blackoutDates,
   })
   .partial()
   .describe('Only what is to change.')

@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createCampaignActivities, type RunCampaignResult } from '../../activities/campaigns.ts';
+import type { Database } from '../../db/client.ts';
 import { setCursorWindows } from '../../db/planning.ts';
 import { recordOutcomes } from '../../db/records.ts';
 import { openWindow } from '../../domain/texting-hours.ts';
@@ -11,15 +12,22 @@ const ledger = withLedger();
 const MINUTE_MS = 60_000;
 const HOURS = { startMinute: 540, endMinute: 1200, days: [1, 2, 3, 4, 5, 6, 7], blackoutDates: [] };
 
-afterEach(() => {
-  vi.useRealTimers();
-});
-
-function run(campaign: Pick<TestCampaign, 'id'>): Promise<RunCampaignResult> {
-  const { runCampaign } = createCampaignActivities(
-    createActivityDeps(ledger(), createScriptedProvider()),
-  );
+function run(campaign: Pick<TestCampaign, 'id'>, at?: Date): Promise<RunCampaignResult> {
+  const deps = createActivityDeps(ledger(), createScriptedProvider());
+  const database = at === undefined ? deps.database : withClock(deps.database, at);
+  const { runCampaign } = createCampaignActivities({ ...deps, database });
   return new MockActivityEnvironment().run(() => runCampaign({ campaignId: campaign.id }));
+}
+
+/** A database whose clock stands where a test wants it. */
+function withClock(database: Database, now: Date): Database {
+  return {
+    ...database,
+    query: async <Row>(sql: string, ...parameters: readonly unknown[]) => {
+      const rows = await database.query<Row & object>(sql, ...parameters);
+      return rows.map((row) => ('now' in row ? { ...row, now } : row));
+    },
+  };
 }
 
 async function counters(campaign: Pick<TestCampaign, 'id'>): Promise<Record<string, number>> {
@@ -90,8 +98,8 @@ describe('planning', () => {
     });
     if (window === null) throw new Error('there is no window');
     const campaign = await addUnplanned(5, window);
-    vi.useFakeTimers({ toFake: ['Date'], now: window.closesAtMs - minutesLeft * MINUTE_MS });
-    const result = await run(campaign);
+    const at = new Date(window.closesAtMs - minutesLeft * MINUTE_MS);
+    const result = await run(campaign, at);
     expect(result).toMatchObject({ state: 'running', done: false });
     expect(await ledger().count('message where campaign_id = $1::uuid', campaign.id)).toBe(planned);
     expect(
@@ -106,7 +114,7 @@ describe('planning', () => {
       await ledger().count(
         `message where campaign_id = $1::uuid and not_after - interval '2 minutes' < $2::timestamptz`,
         campaign.id,
-        new Date(Date.now() + 2 * MINUTE_MS),
+        new Date(at.getTime() + 2 * MINUTE_MS),
       ),
     ).toBe(0);
     if (planned > 0) return;

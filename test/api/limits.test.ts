@@ -193,3 +193,55 @@ describe('a campaign', () => {
     });
   });
 });
+
+describe('the hours of an org', () => {
+  test('are its laws, its own window and its blackout days, each changed by itself', async () => {
+    const key = api().a.admin;
+    expect((await api().send('GET /v1/org', { key })).body).toMatchObject({
+      hoursLaws: 'all',
+      textingHours: null,
+      blackoutDates: [],
+    });
+    const textingHours = { start: '09:30', end: '18:00', days: [5, 1, 1] };
+    await api().send('PATCH /v1/org', { key, body: { hoursLaws: 'federal', textingHours } });
+    const after = await api().send('PATCH /v1/org', {
+      key,
+      body: { blackoutDates: ['2026-12-25', '2026-12-24', '2026-12-25'] },
+    });
+    expect(after.body).toMatchObject({
+      hoursLaws: 'federal',
+      textingHours: { start: '09:30', end: '18:00', days: [1, 5] },
+      blackoutDates: ['2026-12-24', '2026-12-25'],
+    });
+    const freed = await api().send('PATCH /v1/org', { key, body: { textingHours: null } });
+    expect(freed.body).toMatchObject({ textingHours: null, hoursLaws: 'federal' });
+  });
+
+  test('show in a preview where nobody may be texted by them', async () => {
+    const { a, send } = { a: api().a, send: api().send };
+    const made = await aCampaign(api(), a, { people: ['Eve'] });
+    const path = `/v1/campaigns/${made.campaignId}`;
+    await send(`PATCH ${path}`, {
+      key: a.admin,
+      body: {
+        textingHours: { start: '02:00', end: '05:00', days: [1, 2, 3], blackoutDates: [] },
+      },
+    });
+    const preview = await send(`GET ${path}/preview`, { key: a.read });
+    expect(preview.body['problems']).toContainEqual(
+      expect.objectContaining({ code: 'no-legal-hour', severity: 'error' }),
+    );
+  });
+
+  test('let a campaign begin at a time by everybody’s own clock', async () => {
+    const { a, send } = { a: api().a, send: api().send };
+    const path = `/v1/campaigns/${campaign.campaignId}`;
+    const set = (startsAtLocal: string) =>
+      send(`PATCH ${path}`, { key: a.admin, body: { startsAtLocal } });
+    expect((await set('2027-01-05T10:30')).body).toMatchObject({
+      startsAtLocal: '2027-01-05T10:30',
+    });
+    expect((await set('2027-02-30T10:30')).status).toBe(400);
+    expect((await set('2027-01-05T10:30Z')).status).toBe(400);
+  });
+});

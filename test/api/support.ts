@@ -247,6 +247,7 @@ export async function decideRows(
       postcode: null,
       fields: {},
       zones: ['America/New_York'],
+      places: ['US-NY'],
     })),
     rejects: [
       {

@@ -1,147 +1,27 @@
+import { readFileSync } from 'node:fs';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { classifyReply, normalizeReply, RESERVED_WORDS } from '../../domain/keywords.ts';
 
-const CORPUS = {
-  stop: [
-    'STOP',
-    'stop',
-    'Stop.',
-    ' stop!! ',
-    '"STOP"',
-    'S.T.O.P',
-    's t o p',
-    'STOP 🛑',
-    '🛑STOP🛑',
-    'stoppppp',
-    'ＳＴＯＰ',
-    'STOP\u200b',
-    'stop stop stop',
-    'STOPALL',
-    'stop all',
-    'UNSUBSCRIBE',
-    'unsub',
-    'unsuscribe',
-    'cancel',
-    'END',
-    'quit',
-    'REVOKE',
-    'optout',
-    'OPT-OUT',
-    'opt out',
-    'remove me',
-    'Please stop',
-    'stop please',
-    'Stop now, thanks',
-    'stop texting me',
-    'Please stop texting this number',
-    'STOP TEXTING',
-    'quit messaging me',
-    'stop sending me this',
-    'do not text me again',
-    "Don't text me",
-    'Don’t contact me',
-    'please take me off your list',
-    'take my number off',
-    'leave me alone',
-    'Leave me alone!!',
-    'unsubscribe me please',
-    'no more texts',
-    'No more messages please',
-    'I want to opt out',
-    'remove my number',
-    'lose my number',
-    'delete my number from your list',
-    'wrong number',
-    'You have the wrong number, sorry',
-    "I don't want to receive these",
-    'I do not wish to receive texts',
-    'Who is this? STOP',
-    'I already voted. Stop.',
-    'Stop, I never signed up',
-    'I’m not voting for him.\nstop',
-    'fuck off',
-    'go away',
-    'ARRET',
-    'arrêt',
-    'Arrêtez',
-    'désabonner',
-    'arrêtez de m’écrire',
-    'plus de messages svp',
-    'ALTO',
-    'parar',
-    'Baja',
-    'no más',
-    'no me escriban más',
-    'por favor dejen de escribirme',
-    'no me manden mensajes',
-    'PARE',
-    'sair',
-    'não quero receber mensagens',
-    'me tire da lista',
-    'acha',
-    'Acheni!',
-    'sitisha',
-    'acha kunitumia ujumbe',
-    'usinitumie ujumbe tena',
-  ],
-  start: ['START', 'start', 'Start!', 'UNSTOP', '(unstop)'],
-  help: ['HELP', 'help!', 'Info', 'INFO please', 'ayuda', 'msaada'],
-  'ambiguous-stop': [
-    'is there a bus stop nearby',
-    'I will stop by on Saturday',
-    "Don't stop texting me",
-    'how do I unsubscribe',
-    'can you remove a sign from my yard',
-    'cancel my shift',
-    'the end',
-    'I told you to stop',
-    'you will hear from my lawyer',
-    'do not call me',
-    'sotp',
-    'this is not the wrong number',
-    'nataka kusitisha? sitisha labda',
-    'Reply STOP to opt out',
-  ],
-  none: [
-    '',
-    '👍',
-    '...',
-    'yes',
-    'YES',
-    'Yes!',
-    'no',
-    'Nope',
-    'maybe later',
-    'Who is this?',
-    'What time does it end on election day at the school',
-    'I’m in',
-    'start time?',
-    'can you help me find my polling place',
-    'nonstop fun',
-    'the weekend works',
-    'para mi familia si',
-    'Liked “Hi Ana, this is Sam. Reply STOP to opt out”',
-    'Loved "Will you vote? Reply STOP to end"',
-    'Laughed at “Reply STOP to opt out”',
-    'Disliked “STOP”',
-    'Emphasized “Reply STOP to opt out.”',
-    'Questioned “Reply STOP to opt out…',
-    'Removed a heart from “Reply STOP to opt out”',
-    'Reacted 👍 to “Reply STOP to opt out”',
-    '👍 to “ Reply STOP to opt out ”',
-    '\u200b❤️\u200b to “\u200aReply STOP to opt out\u200a”',
-    'Liked an image',
-    'Le gustó “Responda STOP para salir”',
-    'A aimé « Répondez STOP pour vous désabonner »',
-    '> Reply STOP to opt out\nyes I can come',
-    '“Will you vote? Reply STOP to opt out.” Yes!',
-  ],
-} as const;
+/** One reply a line: its kind, its language (or `x` for none), and the text as a JSON string. */
+const CORPUS = readFileSync(new URL('data/replies.tsv', import.meta.url), 'utf8')
+  .split('\n')
+  .filter((line) => line !== '' && !line.startsWith('#'))
+  .map((line) => {
+    const [kind = '', language = '', text = ''] = line.split('\t');
+    return [language, String(JSON.parse(text)), kind] as const;
+  });
 
-describe.each(Object.entries(CORPUS))('a reply of the kind %s', (kind, bodies) => {
-  test.each([...bodies])('is "%s"', (body) => {
+describe('a reply', () => {
+  test.each(CORPUS)('in %s, %j, is of the kind %s', (_language, body, kind) => {
     expect(classifyReply(body).kind).toBe(kind);
+  });
+
+  test('is tested in five languages, by every kind of stop', () => {
+    for (const language of ['en', 'es', 'fr', 'pt', 'sw']) {
+      const stops = CORPUS.filter(([of, , kind]) => of === language && kind === 'stop');
+      expect([language, stops.length >= 20]).toEqual([language, true]);
+    }
   });
 });
 

@@ -77,7 +77,7 @@ export async function createLedger(database: Database, urls: Ledger['urls']): Pr
     `update deployment set beat_at = now() + interval '1 day' where id = 1 returning 1 as done`,
   );
   await database.query(
-    `insert into org (id, name) values ($1::uuid, 'Test Org') returning 1 as done`,
+    `insert into org (id, name, hours_laws) values ($1::uuid, 'Test Org', 'none') returning 1 as done`,
     orgId,
   );
   await database.query(
