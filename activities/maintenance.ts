@@ -20,6 +20,7 @@ import {
 } from '../db/reconcile.ts';
 import { applyReportedErrors, storeReports } from '../db/reports.ts';
 import { listAccountIds, type LoadedAccount } from '../db/accounts.ts';
+import { sealAuditLog } from '../db/audit-seals.ts';
 import { errorKind } from '../db/client.ts';
 import { idTimeMs } from '../domain/derived-id.ts';
 import type { RemotePage, RemoteText } from '../providers/messaging-provider.ts';
@@ -100,8 +101,9 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
       folded: await foldCounters(database),
     }),
 
-    /** Makes the coming months' partitions and removes what has outlived its use. */
+    /** Makes the coming months' partitions, removes what has outlived its use, and seals the audit log. */
     housekeeping: async (): Promise<void> => {
+      await sealAuditLog(database);
       await housekeep(database);
       await dropAbandonedUploads(database);
     },

@@ -18,6 +18,7 @@ import { createConversationRoutes } from './routes/conversations.ts';
 import { createImportRoutes } from './routes/imports.ts';
 import { createKeyRoutes } from './routes/keys.ts';
 import { createMessageRoutes } from './routes/messages.ts';
+import { createMemberRoutes } from './routes/members.ts';
 import { createMoneyRoutes } from './routes/money.ts';
 import { createOrgRoutes } from './routes/org.ts';
 import { createProviderAccountRoutes } from './routes/provider-accounts.ts';
@@ -59,6 +60,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
 
   app.route('/', createSystemRoutes(deps));
   app.route('/', createKeyRoutes(deps, keys));
+  app.route('/', createMemberRoutes(deps, keys));
   app.route('/', createOrgRoutes(deps));
   app.route('/', createMoneyRoutes(deps));
   app.route('/', createProviderAccountRoutes(deps));

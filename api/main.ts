@@ -12,6 +12,24 @@ import { createIngest, type Ingest } from './webhooks/ingest.ts';
 import { createTwilioWebhooks } from './webhooks/twilio.ts';
 
 const UPDATE_DEADLINE_MS = 10_000;
+/**
+ * How long a client may take (ms) for its headers, and for its whole request: files come to the API alone. A socket
+ * that says nothing is closed after a minute.
+ */
+const SLOW_CLIENTS = {
+  api: limits(600_000),
+  ingest: limits(20_000),
+} as const;
+
+function limits(requestTimeout: number) {
+  return {
+    headersTimeout: 10_000,
+    requestTimeout,
+    keepAliveTimeout: 60_000,
+    connectionsCheckingInterval: 2_000,
+    maxHeaderSize: 16_384,
+  };
+}
 
 /** Serves `/v1` and the webhooks until it is told to stop. */
 export async function runApi(): Promise<void> {
@@ -112,7 +130,7 @@ interface Serving {
   readonly ingest: Ingest;
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly port: number;
-  readonly name: string;
+  readonly name: 'api' | 'ingest';
 }
 
 async function serveUntil(stopped: Promise<unknown>, serving: Serving): Promise<void> {
@@ -133,7 +151,10 @@ async function serveUntil(stopped: Promise<unknown>, serving: Serving): Promise<
 
 function listen({ runtime, fetch, port, name }: Serving): Promise<ServerType> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch, port, hostname: runtime.config.HOST }, () => resolve(server));
+    const server = serve(
+      { fetch, port, hostname: runtime.config.HOST, serverOptions: SLOW_CLIENTS[name] },
+      () => resolve(server),
+    );
     server.once('error', (error: NodeJS.ErrnoException) => {
       const variable = name === 'api' ? 'API_PORT' : 'INGEST_PORT';
       reject(

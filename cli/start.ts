@@ -23,6 +23,8 @@ const HELP = `npm start -- <command>
                          keeps a number from every org: legal demands, litigators
   recover [--since T]    after the database was restored from a backup: learns from the
                          provider what was sent and said since, and ends safe mode
+  rotate-keys            seals provider tokens with KEY_ENCRYPTION_KEY that older keys sealed
+  verify-audit           checks the chain of seals over the audit log
   check-config           checks the environment and says what is wrong
   print-config           the settings as a Markdown table
   print-schema           the Prisma schema of the database at DATABASE_URL
@@ -58,6 +60,21 @@ const COMMANDS: Readonly<Record<string, (args: readonly string[]) => Promise<voi
     print(changed ? 'The deployment sends again.' : 'It was not stopped.');
   },
   'suppress-everywhere': suppressEverywhere,
+  'rotate-keys': async () => {
+    const { createRuntime } = await import('../runtime/runtime.ts');
+    const { resealAccounts } = await import('../db/accounts.ts');
+    const runtime = createRuntime(readConfig(), 'rotate-keys');
+    const n = await resealAccounts(runtime.engine, runtime.secrets);
+    await runtime.close();
+    print(`${n} accounts were sealed anew with key ${runtime.secrets.keyId}.`);
+  },
+  'verify-audit': async () => {
+    const { findBrokenSeals } = await import('../db/audit-seals.ts');
+    const broken = await asEngine((database) => findBrokenSeals(database));
+    for (const { orgId, n } of broken) print(`org ${orgId}: seal ${n} does not match its rows`);
+    if (broken.length > 0) throw new UsageError('The audit log was changed.');
+    print('Every seal matches its rows.');
+  },
   recover: async (args) => {
     const { values } = parseArgs({ args: [...args], options: { since: { type: 'string' } } });
     const since = values.since === undefined ? null : new Date(values.since);

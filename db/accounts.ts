@@ -110,6 +110,37 @@ function openAccount(row: AccountRow, unseal: Unseal): LoadedAccount {
   };
 }
 
+/** Seals the tokens of every account anew that another key sealed; returns how many. */
+export async function resealAccounts(
+  database: Database,
+  box: {
+    readonly keyId: string;
+    readonly seal: (plain: string) => Uint8Array;
+    readonly open: Unseal;
+  },
+): Promise<number> {
+  let n = 0;
+  for (;;) {
+    const rows = await database.query<Pick<AccountRow, 'id' | 'auth_tokens_encrypted' | 'key_id'>>(
+      'select id, auth_tokens_encrypted, key_id from provider_account where key_id <> $1 order by id limit 500',
+      box.keyId,
+    );
+    if (rows.length === 0) return n;
+    for (const row of rows) {
+      const sealed = box.seal(box.open(row.auth_tokens_encrypted, row.key_id));
+      // Whoever set new tokens meanwhile sealed them with the new key.
+      await database.query(
+        `update provider_account set auth_tokens_encrypted = $3::bytea, key_id = $4 where id = $1::uuid and key_id = $2 returning 1 as done`,
+        row.id,
+        row.key_id,
+        sealed,
+        box.keyId,
+      );
+      n += 1;
+    }
+  }
+}
+
 /** Ids of all accounts, for jobs that go over each. */
 export async function listAccountIds(database: Database): Promise<string[]> {
   const rows = await database.query<{ id: string }>(

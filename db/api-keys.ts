@@ -33,6 +33,7 @@ export interface Caller {
 
 interface KeyRow extends Caller {
   readonly expiresAt: Date | null;
+  /** Or since when its member is suspended. */
   readonly revokedAt: Date | null;
 }
 
@@ -43,12 +44,13 @@ const MAX_CACHED = 10_000;
 /** Reads a key by its hash, and notes at most once a minute that it was used. */
 const FIND = `
 with k as (
-  select k.*, o.name as org_name from api_key k join org o on o.id = k.org_id where k.secret_sha256 = $1::bytea),
+  select k.*, o.name as org_name, m.suspended_at from api_key k join org o on o.id = k.org_id left join member m on m.id = k.member_id
+   where k.secret_sha256 = $1::bytea),
 used as (
   update api_key u set last_used_at = now() from k
    where u.id = k.id and k.revoked_at is null and (k.last_used_at is null or k.last_used_at < now() - interval '1 minute'))
 select id as "keyId", org_id as "orgId", org_name as "orgName", name as "keyName", scopes,
-       expires_at as "expiresAt", revoked_at as "revokedAt" from k`;
+       expires_at as "expiresAt", coalesce(revoked_at, suspended_at) as "revokedAt" from k`;
 
 /**
  * Looks keys up as gw_engine, because the org is not known yet. The look-up is by hash, so its
@@ -93,6 +95,7 @@ export interface ApiKeyView {
   readonly id: string;
   readonly name: string;
   readonly prefix: string;
+  readonly memberId: string | null;
   readonly scopes: Scope[];
   readonly createdAt: Date;
   readonly expiresAt: Date | null;
@@ -100,9 +103,10 @@ export interface ApiKeyView {
   readonly lastUsedAt: Date | null;
 }
 
-const VIEW = `k.id, k.name, k.prefix, k.scopes, k.created_at as "createdAt", k.expires_at as "expiresAt",
+const VIEW = `k.id, k.name, k.prefix, k.member_id as "memberId", k.scopes, k.created_at as "createdAt", k.expires_at as "expiresAt",
   k.revoked_at as "revokedAt", k.last_used_at as "lastUsedAt"`;
 
+/** Null when the member that it is for does not exist. */
 export async function insertApiKey(
   tenant: TenantDatabase,
   key: {
@@ -110,13 +114,16 @@ export async function insertApiKey(
     readonly name: string;
     readonly scopes: readonly Scope[];
     readonly expiresAt: string | null;
+    /** Whose key it is; null: the org's own. */
+    readonly memberId: string | null;
     readonly actor: string;
   },
-): Promise<ApiKeyView> {
+): Promise<ApiKeyView | null> {
   const [row] = await tenant.query<ApiKeyView>(
     `with k as (
-       insert into api_key (id, org_id, name, prefix, secret_sha256, scopes, expires_at)
-       values ($1::uuid, current_org(), $2, $3, $4::bytea, $5::text[], $6::timestamptz) returning *),
+       insert into api_key (id, org_id, name, prefix, secret_sha256, scopes, expires_at, member_id)
+       select $1::uuid, current_org(), $2, $3, $4::bytea, $5::text[], $6::timestamptz, $9::uuid
+        where $9::uuid is null or exists (select 1 from member m where m.id = $9::uuid) returning *),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id, detail)
        select $7::uuid, org_id, $8, 'api_key.create', 'api_key', id, jsonb_build_object('name', name, 'scopes', scopes) from k)
@@ -129,9 +136,9 @@ export async function insertApiKey(
     key.expiresAt,
     newId(),
     key.actor,
+    key.memberId,
   );
-  if (row === undefined) throw new Error('could not insert an api key');
-  return row;
+  return row ?? null;
 }
 
 export async function listApiKeys(

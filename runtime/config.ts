@@ -5,6 +5,18 @@
 import { z } from 'zod';
 import { parseFaultPoints, type ArmedFault } from '../faults/points.ts';
 
+/** Reads `k1:base64,k2:base64`; null where it is something else. */
+export function readOldKeys(text: string): Map<string, string> | null {
+  const keys = new Map<string, string>();
+  for (const entry of text.split(',').filter((part) => part.trim() !== '')) {
+    const [name, key] = entry.trim().split(/:(.*)/s);
+    if (name === undefined || name === '' || Buffer.from(key ?? '', 'base64').length !== 32)
+      return null;
+    keys.set(name, key ?? '');
+  }
+  return keys;
+}
+
 const port = z.coerce.number().int().min(0).max(65_535);
 const milliseconds = z.coerce.number().int().min(1);
 
@@ -81,6 +93,13 @@ const schema = z.object({
     .max(64)
     .default('k1')
     .describe('Name of that key, kept beside what it encrypted.'),
+  KEY_ENCRYPTION_OLD_KEYS: z
+    .string()
+    .default('')
+    .refine((text) => readOldKeys(text) !== null, 'must be name:base64 of 32 bytes, by comma')
+    .describe(
+      'Keys of before as name:key, by comma: what they encrypted is still read. `npm start -- rotate-keys` seals it anew.',
+    ),
   TWILIO_ACCOUNT_SID: z
     .string()
     .regex(/^AC[0-9a-fA-F]{32}$/, 'must be AC and 32 hex digits')

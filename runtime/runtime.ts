@@ -3,7 +3,7 @@ import { createAccountLoader } from '../db/accounts.ts';
 import { createDatabase } from '../db/client.ts';
 import { createNotifier } from '../db/notifier.ts';
 import { createProviders } from '../providers/registry.ts';
-import type { Config } from './config.ts';
+import { readOldKeys, type Config } from './config.ts';
 import { armFaultPoints } from '../faults/points.ts';
 import { createLogger } from './logger.ts';
 import { createMetrics } from './metrics.ts';
@@ -29,6 +29,7 @@ export function createRuntime(config: Config, process: string) {
   const secrets = createSecretBox({
     key: config.KEY_ENCRYPTION_KEY,
     keyId: config.KEY_ENCRYPTION_KEY_ID,
+    oldKeys: readOldKeys(config.KEY_ENCRYPTION_OLD_KEYS) ?? new Map(),
   });
   const providers = createProviders({
     twilio: { maxConcurrentSends: config.MAX_CONCURRENT_SENDS },

@@ -32,7 +32,7 @@ const create = createRoute({
   request: { headers: IdempotencyHeaders, body: body(CreateKeySchema) },
   responses: {
     201: ok('The key.', NewKeySchema),
-    ...problems('malformed-json', 'idempotency-key-reused', 'idempotency-in-flight'),
+    ...problems('malformed-json', 'not-found', 'idempotency-key-reused', 'idempotency-in-flight'),
   },
 });
 
@@ -64,7 +64,7 @@ export function createKeyRoutes(deps: ApiDeps, keys: KeyLookup) {
       return c.json({ org, key: { id: keyId, name: keyName, scopes: [...scopes] } }, 200);
     })
     .openapi(create, async (c) => {
-      const { name, scopes, expiresAt = null } = c.req.valid('json');
+      const { name, scopes, expiresAt = null, memberId = null } = c.req.valid('json');
       const now = deps.now?.() ?? new Date();
       if (expiresAt !== null && new Date(expiresAt) <= now) {
         const errors = [{ field: 'expiresAt', message: 'must be in the future' }];
@@ -72,8 +72,8 @@ export function createKeyRoutes(deps: ApiDeps, keys: KeyLookup) {
       }
       const generated = generateApiKey();
       const unique = [...new Set(scopes)];
-      const key = { generated, name, scopes: unique, expiresAt, actor: actorOf(c) };
-      const row = await insertApiKey(tenantOf(deps, c), key);
+      const key = { generated, name, scopes: unique, expiresAt, memberId, actor: actorOf(c) };
+      const row = orNotFound(await insertApiKey(tenantOf(deps, c), key), 'member');
       return c.json({ ...row, key: generated.key }, 201);
     })
     .openapi(list, async (c) => {

@@ -18,6 +18,7 @@ export const KeySchema = z
     id: id('The key.'),
     name: z.string().describe('What it is for.'),
     prefix: z.string().describe('Its first characters, to recognise it by.'),
+    memberId: id('Whose key it is; null: the org’s own.').nullable(),
     scopes,
     createdAt: time('When it was made.'),
     expiresAt: time('From when it is refused; null: never.').nullable(),
@@ -37,6 +38,7 @@ export const CreateKeySchema = z
   .object({
     name: text(200, 'What the key is for.'),
     scopes: scopes.min(1).max(3),
+    memberId: id('Whose key it is: it is suspended with them. Default: the org’s own.').optional(),
     expiresAt: z.iso
       .datetime({ offset: true })
       .optional()

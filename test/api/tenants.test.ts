@@ -60,6 +60,11 @@ beforeAll(async () => {
   const pool = await api().send(`GET /v1/sender-pools/${campaign.poolId}`, { key: a.read });
   const [sender] = pool.body['senders'] as unknown as { id: string }[];
   ids = {
+    members: await made('POST /v1/members', {
+      email: 'secretia@example.org',
+      name: 'Secretia',
+      role: 'texter',
+    }),
     senders: sender?.id ?? '',
     keys: await made('POST /v1/keys', { name: 'Secretia', scopes: ['read'] }),
     'provider-accounts': campaign.accountId,
