@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { isWithinHours } from './facts/hours.ts';
+import { mayText } from './facts/hours.ts';
+import type { Hours } from './facts/facts.ts';
 import { countSegments, readKeyword } from './facts/own-rules.ts';
 import { judgeHours } from './judges/hours.ts';
 import { judgeMoney } from './judges/money.ts';
@@ -7,6 +8,12 @@ import { judgeRate } from './judges/rate.ts';
 import { aCampaign, aCreate, aMessage, NOON, SENDER, someFacts } from './some-facts.ts';
 
 const WEEKDAYS = { startMinute: 540, endMinute: 1_200, days: [1, 2, 3, 4, 5], blackout: [] };
+const ALWAYS = { startMinute: 0, endMinute: 1_440, days: [1, 2, 3, 4, 5, 6, 7], blackout: [] };
+
+function isWithin(at: string, hours: Hours | Hours[], zones: string[]): boolean {
+  const campaign = { hours: [hours].flat(), boundByLaw: false, startsAtLocal: null };
+  return mayText(Date.parse(at), campaign, { zones, isAmerican: true });
+}
 
 describe('hours', () => {
   test.each<[at: string, zones: string[], isOpen: boolean]>([
@@ -29,7 +36,7 @@ describe('hours', () => {
     // A Saturday.
     ['2026-11-28T17:00:00Z', ['America/New_York'], false],
   ])('at %s in %s: %s', (at, zones, isOpen) => {
-    expect(isWithinHours(Date.parse(at), WEEKDAYS, zones)).toBe(isOpen);
+    expect(isWithin(at, WEEKDAYS, zones)).toBe(isOpen);
   });
 
   test.each<[at: string, isOpen: boolean]>([
@@ -42,7 +49,37 @@ describe('hours', () => {
     ['2026-11-28T01:00:00Z', false],
   ])('over midnight, at %s: %s', (at, isOpen) => {
     const night = { startMinute: 1_200, endMinute: 120, days: [5], blackout: ['2026-11-27'] };
-    expect(isWithinHours(Date.parse(at), night, ['Etc/UTC'])).toBe(isOpen);
+    expect(isWithin(at, night, ['Etc/UTC'])).toBe(isOpen);
+  });
+
+  test('of the org bind as those of the campaign do', () => {
+    const morning = { ...ALWAYS, endMinute: 720 };
+    const at = '2026-11-24T18:00:00Z';
+    expect(isWithin(at, [WEEKDAYS, ALWAYS], ['America/New_York'])).toBe(true);
+    expect(isWithin(at, [WEEKDAYS, morning], ['America/New_York'])).toBe(false);
+    const blackout = ['2026-11-24'];
+    expect(isWithin(at, [WEEKDAYS, { ...ALWAYS, blackout }], ['America/New_York'])).toBe(false);
+  });
+
+  test.each<[at: string, boundByLaw: boolean, isAmerican: boolean, may: boolean]>([
+    ['2026-11-25T02:00:00Z', true, true, true],
+    ['2026-11-25T02:01:00Z', true, true, false],
+    ['2026-11-25T12:59:00Z', true, true, false],
+    ['2026-11-25T13:00:00Z', true, true, true],
+    ['2026-11-25T02:01:00Z', false, true, true],
+    ['2026-11-25T02:01:00Z', true, false, true],
+  ])('by law, at %s: %s, %s, %s', (at, boundByLaw, isAmerican, may) => {
+    const campaign = { hours: [ALWAYS], boundByLaw, startsAtLocal: null };
+    const where = { zones: ['America/New_York'], isAmerican };
+    expect(mayText(Date.parse(at), campaign, where)).toBe(may);
+  });
+
+  test('begin for nobody before the time that their own clock must show', () => {
+    const campaign = { hours: [ALWAYS], boundByLaw: false, startsAtLocal: '2026-11-24T10:00' };
+    const may = (zones: string[]) =>
+      mayText(Date.parse('2026-11-24T15:30:00Z'), campaign, { zones, isAmerican: true });
+    expect(may(['America/New_York'])).toBe(true);
+    expect(may(['America/New_York', 'America/Chicago'])).toBe(false);
   });
 
   const atNight = [aCreate({ receivedAtMs: NOON + 4 * 3_600_000 })];

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { asUser } from '../../runtime/config.ts';
+import { waitUntil } from './wait-until.ts';
 
 export interface TestDatabase {
   readonly ownerUrl: string;
@@ -20,8 +21,7 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     ownerUrl: url.href,
     engineUrl: asUser(url.href, 'gw_engine'),
     apiUrl: asUser(url.href, 'gw_api'),
-    // Ends the sessions that a failed test left open.
-    drop: async () => asOwner(`drop database if exists ${name} with (force)`),
+    drop: async () => drop(name),
   };
 }
 
@@ -37,6 +37,17 @@ export function withTestDatabase(): () => TestDatabase {
       throw new Error('the test database is there only inside hooks and tests');
     return database;
   };
+}
+
+/** Ends the sessions that a failed test left open. A vacuum is none of ours to end: it is waited for. */
+async function drop(name: string): Promise<void> {
+  await waitUntil(
+    async () => {
+      await asOwner(`drop database if exists ${name} with (force)`);
+      return true;
+    },
+    { what: `the database ${name} to go`, timeoutMs: 10_000 },
+  );
 }
 
 async function asOwner(statement: string): Promise<void> {

@@ -107,19 +107,27 @@ export interface MessageFact {
   readonly bodyMd5: string | null;
 }
 
+/** Hours of the day on wall clocks. */
+export interface Hours {
+  readonly startMinute: number;
+  readonly endMinute: number;
+  /** ISO weekdays, Monday is 1. */
+  readonly days: readonly number[];
+  /** YYYY-MM-DD. */
+  readonly blackout: readonly string[];
+}
+
 export interface CampaignFact {
   readonly id: string;
   readonly orgId: string;
   readonly state: string;
   readonly policy: 'at_most_once' | 'confirmed_absent' | 'at_least_once';
-  readonly hours: {
-    readonly startMinute: number;
-    readonly endMinute: number;
-    /** ISO weekdays, Monday is 1. */
-    readonly days: readonly number[];
-    /** YYYY-MM-DD. */
-    readonly blackout: readonly string[];
-  };
+  /** Its own and its org's: a text must lie within each. */
+  readonly hours: readonly Hours[];
+  /** Whether its org says that laws about hours bind it. */
+  readonly boundByLaw: boolean;
+  /** Nobody is texted before this time of their own clock (YYYY-MM-DDTHH:MM). */
+  readonly startsAtLocal: string | null;
   readonly autoRepliesInHoursOnly: boolean;
   readonly fence: number;
   /** Null: the audience is not frozen. */
@@ -133,6 +141,12 @@ export interface CampaignFact {
   readonly stateRowsAudited: number;
   /** Whether its creation was audited: rows that a test inserted by hand are not. */
   readonly isAudited: boolean;
+}
+
+export interface Whereabouts {
+  readonly zones: readonly string[];
+  /** Whether the law of the United States may count. */
+  readonly isAmerican: boolean;
 }
 
 export interface AuditFact {
@@ -154,8 +168,8 @@ export interface LedgerFacts {
   readonly readAtMs: number;
   readonly messages: ReadonlyMap<string, MessageFact>;
   readonly campaigns: ReadonlyMap<string, CampaignFact>;
-  /** Zones of each campaign contact, by its id. */
-  readonly zonesOf: (campaignContactId: string) => readonly string[] | null;
+  /** Where each campaign contact may be, by its id. */
+  readonly whereabouts: (campaignContactId: string) => Whereabouts | null;
   readonly accounts: ReadonlyMap<string, { readonly orgId: string; readonly accountSid: string }>;
   /** Segments a second by account SID and number. */
   readonly senderLimits: ReadonlyMap<string, number>;

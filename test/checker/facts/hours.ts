@@ -1,25 +1,41 @@
 /** Texting hours on wall clocks, by js-joda and its own copy of the tz database. */
-import { Instant, ZoneId, type LocalDate, type ZonedDateTime } from '@js-joda/core';
+import { Instant, LocalDateTime, ZoneId, type LocalDate, type ZonedDateTime } from '@js-joda/core';
 // oxlint-disable-next-line import/no-unassigned-import -- registers the zones with the library above
 import '@js-joda/timezone';
-import type { CampaignFact } from './facts.ts';
+import type { CampaignFact, Hours, Whereabouts } from './facts.ts';
 
 const zones = new Map<string, ZoneId>();
 
-/** Whether an instant lies inside the hours in every one of the zones. */
-export function isWithinHours(
+/** 47 CFR 64.1200(c)(1): not before 8 in the morning nor after 9 in the evening. What states add is not judged. */
+const FEDERAL: Hours = {
+  startMinute: 480,
+  endMinute: 1_260,
+  days: [1, 2, 3, 4, 5, 6, 7],
+  blackout: [],
+};
+
+/** Whether a campaign may text at an instant somebody who may be in any of these zones. */
+export function mayText(
   atMs: number,
-  hours: CampaignFact['hours'],
-  zoneNames: readonly string[],
+  campaign: Pick<CampaignFact, 'hours' | 'boundByLaw' | 'startsAtLocal'>,
+  { zones: names, isAmerican }: Whereabouts,
 ): boolean {
-  return zoneNames.every((name) => isOpen(Instant.ofEpochMilli(atMs).atZone(zoneOf(name)), hours));
+  const law = campaign.boundByLaw && isAmerican ? [FEDERAL] : [];
+  return names.every((name) => {
+    const local = Instant.ofEpochMilli(atMs).atZone(zoneOf(name));
+    const { startsAtLocal } = campaign;
+    const hasBegun =
+      startsAtLocal === null ||
+      !local.toLocalDateTime().isBefore(LocalDateTime.parse(startsAtLocal));
+    return hasBegun && [...campaign.hours, ...law].every((hours) => isOpen(local, hours));
+  });
 }
 
-function isOpen(local: ZonedDateTime, hours: CampaignFact['hours']): boolean {
+function isOpen(local: ZonedDateTime, hours: Hours): boolean {
   const { startMinute, endMinute } = hours;
   const minute = local.toLocalTime().toNanoOfDay() / 60e9;
   const today = local.toLocalDate();
-  // The closing instant itself is still inside.
+  // The closing instant itself is still inside; a day that ends at midnight is over with its date.
   if (endMinute > startMinute) {
     return begins(today, hours) && minute >= startMinute && minute <= endMinute;
   }
@@ -28,7 +44,7 @@ function isOpen(local: ZonedDateTime, hours: CampaignFact['hours']): boolean {
   return isEvening || (begins(today.minusDays(1), hours) && minute <= endMinute);
 }
 
-function begins(date: LocalDate, { days, blackout }: CampaignFact['hours']): boolean {
+function begins(date: LocalDate, { days, blackout }: Hours): boolean {
   return days.includes(date.dayOfWeek().value()) && !blackout.includes(date.toString());
 }
 

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import { Client } from 'pg';
 import { findBrokenCounters, findOrphans, findForeignEvents } from './broken-rows.ts';
-import type { AuditFact, CampaignFact, LedgerFacts, MessageFact } from './facts.ts';
+import type { AuditFact, CampaignFact, Hours, LedgerFacts, MessageFact } from './facts.ts';
 
 const PAGE = 20_000;
 
@@ -34,7 +34,7 @@ async function readAll(client: ClientBase): Promise<Omit<LedgerFacts, 'readAtMs'
   return {
     messages: await readMessages(client),
     campaigns: await readCampaigns(client),
-    zonesOf: await readZones(client),
+    whereabouts: await readWhereabouts(client),
     accounts: new Map(
       (await rows(client, 'select id, org_id, account_sid from provider_account')).map((row) => [
         string(row['id']),
@@ -169,12 +169,13 @@ function toMessage(row: Row, once: (value: unknown) => string): MessageFact {
 
 const CAMPAIGNS = `
 select c.id, c.org_id, c.state::text as state, c.unknown_policy::text as policy, c.hours_start_minute, c.hours_end_minute,
-       c.hours_days, c.hours_blackout::text[] as blackout, c.auto_reply_in_hours_only, c.fence,
+       c.hours_days, c.hours_blackout::text[] as blackout, c.starts_at_local, o.hours_laws, o.hours_start_minute as org_start,
+       o.hours_end_minute as org_end, o.hours_days as org_days, o.hours_blackout::text[] as org_blackout, c.auto_reply_in_hours_only, c.fence,
        case when p.frozen_at is null then null else p.audience end as audience,
        coalesce(k.contacts, 0)::int as contacts, coalesce(u.size, 0)::int as cursor_sum,
        coalesce(k.passed_over, 0)::int as passed_over, coalesce(k.waiting, 0)::int as waiting,
        coalesce(k.waiting_open, 0)::int as waiting_open, coalesce(a.rows, 0)::int as audited, coalesce(a.created, false) as is_audited
-  from campaign c
+  from campaign c join org o on o.id = c.org_id
   left join campaign_progress p on p.campaign_id = c.id
   left join (select campaign_id, sum(size) as size from campaign_cursor where wave = 0 group by 1) u on u.campaign_id = c.id
   left join (
@@ -204,12 +205,12 @@ function toCampaign(row: Row): CampaignFact {
     orgId: string(row['org_id']),
     state: string(row['state']),
     policy: string(row['policy']) as CampaignFact['policy'],
-    hours: {
-      startMinute: Number(row['hours_start_minute']),
-      endMinute: Number(row['hours_end_minute']),
-      days: (row['hours_days'] as unknown[]).map(Number),
-      blackout: (row['blackout'] as unknown[]).map(string),
-    },
+    hours: [
+      toHours(row, ['hours_start_minute', 'hours_end_minute', 'hours_days', 'blackout']),
+      toHours(row, ['org_start', 'org_end', 'org_days', 'org_blackout']),
+    ],
+    boundByLaw: row['hours_laws'] !== 'none',
+    startsAtLocal: stringOrNull(row['starts_at_local']),
     autoRepliesInHoursOnly: row['auto_reply_in_hours_only'] === true,
     fence: Number(row['fence']),
     audience: numberOrNull(row['audience']),
@@ -223,11 +224,26 @@ function toCampaign(row: Row): CampaignFact {
   };
 }
 
-async function readZones(client: ClientBase): Promise<LedgerFacts['zonesOf']> {
-  const sets = new Map<number, readonly string[]>(
-    (await rows(client, 'select id, zones from zone_set')).map((row) => [
+const EVERY_DAY = [1, 2, 3, 4, 5, 6, 7];
+
+/** What is not set bounds nothing. */
+function toHours(row: Row, [start, end, days, blackout]: [string, string, string, string]): Hours {
+  return {
+    startMinute: Number(row[start] ?? 0),
+    endMinute: Number(row[end] ?? 1_440),
+    days: ((row[days] as unknown[] | null) ?? EVERY_DAY).map(Number),
+    blackout: (row[blackout] as unknown[]).map(string),
+  };
+}
+
+async function readWhereabouts(client: ClientBase): Promise<LedgerFacts['whereabouts']> {
+  const sets = new Map(
+    (await rows(client, 'select id, zones, places from zone_set')).map((row) => [
       Number(row['id']),
-      (row['zones'] as unknown[]).map(string),
+      {
+        zones: (row['zones'] as unknown[]).map(string),
+        isAmerican: (row['places'] as unknown[]).some((place) => string(place).startsWith('US')),
+      },
     ]),
   );
   const setOf = new Map<string, number>(

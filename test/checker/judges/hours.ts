@@ -1,8 +1,8 @@
 import type { Facts, MessageFact } from '../facts/facts.ts';
-import { isWithinHours } from '../facts/hours.ts';
+import { mayText } from '../facts/hours.ts';
 import { createFindings, mask, type Verdict } from '../verdict.ts';
 
-/** I7: each text is created inside its campaign's hours, in every zone its person may be in. */
+/** I7: each text is created inside its campaign's hours, its org's and the law's, in every zone its person may be in. */
 export function judgeHours(facts: Facts): Verdict {
   const findings = createFindings('I7', 'no text outside the hours, in any zone of its person');
   const { journal, ledger } = facts;
@@ -15,15 +15,17 @@ export function judgeHours(facts: Facts): Verdict {
       findings.count('answers, bound to no hours');
       continue;
     }
-    const zones = ledger.zonesOf(message.conversationId ?? '');
-    if (zones === null || zones.length === 0) {
+    const whereabouts = ledger.whereabouts(message.conversationId ?? '');
+    if (whereabouts === null || whereabouts.zones.length === 0) {
       findings.violation(`${message.id} went to a person without a zone`);
       continue;
     }
     findings.count('judged');
-    if (isWithinHours(create.receivedAtMs, campaign.hours, zones)) continue;
+    if (mayText(create.receivedAtMs, campaign, whereabouts)) continue;
     const at = new Date(create.receivedAtMs).toISOString();
-    findings.violation(`${message.id} to ${mask(create.to)} at ${at}, in ${zones.join(' and ')}`);
+    findings.violation(
+      `${message.id} to ${mask(create.to)} at ${at}, in ${whereabouts.zones.join(' and ')}`,
+    );
   }
   return findings.verdict();
 }

@@ -56,8 +56,8 @@ export async function runApi(root: string): Promise<Verdict[]> {
   } finally {
     api.kill('SIGKILL');
     await api.exited;
-    await urls.drop();
     await rm(folder, { recursive: true, force: true });
+    await urls.drop();
   }
 }
 

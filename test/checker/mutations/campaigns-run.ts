@@ -27,7 +27,12 @@ const STILL_MS = 5_000;
 export async function runCampaigns(root: string): Promise<Verdict[]> {
   return withWorld(root, { maxSends: SOCKETS }, async (world) => {
     await breakSomeOf(world);
-    await Promise.all([plain, slow, night, again, long, paused].map(async (play) => play(world)));
+    const plays = [plain, slow, night, again, long, paused].map(async (play) => play(world));
+    // None may go on when the world ends.
+    const [failed] = (await Promise.allSettled(plays)).filter(
+      ({ status }) => status === 'rejected',
+    );
+    if (failed?.status === 'rejected') throw failed.reason;
     await untilSettled(world);
   });
 }

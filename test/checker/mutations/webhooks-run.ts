@@ -83,8 +83,8 @@ export async function runWebhooks(root: string): Promise<Verdict[]> {
     await ingest.exited;
     await simulator.close();
     await Promise.all([database.close(), owner.close()]);
-    await urls.drop();
     await rm(folder, { recursive: true, force: true });
+    await urls.drop();
   }
 }
 

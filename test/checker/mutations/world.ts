@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createApiClient, type ApiClient } from '../../../cli/demo-client.ts';
+import { anythingSchema, createApiClient, type ApiClient } from '../../../cli/demo-client.ts';
 import { createDatabase, type Database } from '../../../db/client.ts';
 import { createOrg } from '../../../db/orgs.ts';
 import { createSimulator } from '../../../simulator/server.ts';
@@ -102,6 +102,8 @@ export async function withWorld(
     await Promise.all([server.start(), worker.start(options.faultPoints)]);
     const request = createJournaledFetch(files.clientsJournal);
     const api = createApiClient({ baseUrl: url, apiKey, request });
+    // These people are made up, and tests run at night too.
+    await api.patch('/v1/org', anythingSchema, { hoursLaws: 'none' });
     const accountId = await connectAccount({
       api,
       steer,
@@ -135,8 +137,8 @@ export async function withWorld(
     await Promise.all([server, worker].filter((one) => one.isRunning()).map((one) => one.kill()));
     await simulator.close();
     await database.close();
-    await urls.drop();
     await rm(folder, { recursive: true, force: true });
+    await urls.drop();
   }
 }
 
