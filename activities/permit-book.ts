@@ -1,5 +1,6 @@
 import type { Database } from '../db/client.ts';
 import { takePermits, type BucketKind } from '../db/permits.ts';
+import type { SenderPace } from './sender-pace.ts';
 
 export interface PermitWish {
   readonly kind: BucketKind;
@@ -11,7 +12,7 @@ export interface PermitWish {
  * What a slice holds of its buckets between two cycles. Each `take` first gives back what the last
  * cycle did not use, in the same statement; a text that was longer than its seat goes back as debt.
  */
-export function createPermitBook(database: Database) {
+export function createPermitBook(database: Database, pace: SenderPace) {
   let held = new Map<string, { kind: BucketKind; refId: string; left: number; free: boolean }>();
   let texts = 0;
   let segments = 0;
@@ -27,6 +28,10 @@ export function createPermitBook(database: Database) {
     }
     held = new Map();
     const grants = await takePermits(database, [...requests.values()]);
+    for (const grant of grants) {
+      if (grant.kind === 'sender' && grant.granted > 0)
+        pace.notBefore(grant.ref_id, performance.now() + grant.start_ms);
+    }
     const granted = new Map(grants.map((grant) => [key(grant.kind, grant.ref_id), grant.granted]));
     for (const wish of wishes) {
       const name = key(wish.kind, wish.refId);

@@ -69,7 +69,7 @@ export function createSendingActivities(deps: ActivityDeps) {
      * permits. Key: every row by (id, attempt); a repeat of this activity claims other rows.
      */
     sendPlanned: async (input: { readonly poolId: string }): Promise<SendPlannedResult> => {
-      const permits = createPermitBook(deps.database);
+      const permits = createPermitBook(deps.database, deps.pace);
       const inFlight = new Set<Promise<unknown>>();
       const sockets = deps.sockets.share();
       const end = performance.now() + SLICE_MS;
@@ -122,7 +122,7 @@ export function createSendingActivities(deps: ActivityDeps) {
       const sender = message.senders[spread(message.id, message.senders.length)];
       if (loaded === null || sender === undefined || !deps.sockets.tryTake())
         return queue(deps, message.id);
-      const permits = createPermitBook(deps.database);
+      const permits = createPermitBook(deps.database, deps.pace);
       // Until the POST has it, the socket is ours to give back, whatever fails.
       let hasSocket = true;
       try {

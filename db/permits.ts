@@ -13,8 +13,8 @@ export type BucketKind =
 export const SMS_CHANNEL_ID = '00000000-0000-8000-8000-0000000000a1';
 
 /**
- * SQL for how much a bucket of this rate holds at most: a quarter of a second, and one segment at least. What
- * is due after a pause or an outage thus never bursts.
+ * SQL for how much a bucket of this rate holds at most, where several senders share it: a quarter of a second, and
+ * one segment at least. What is due after a pause or an outage thus never bursts.
  */
 export function burstOf(rate: string): string {
   return `greatest(${rate} * 0.25, 1)`;
@@ -34,9 +34,15 @@ export interface PermitGrant {
   readonly kind: BucketKind;
   readonly ref_id: string;
   readonly granted: number;
-  /** Milliseconds until the bucket holds a segment again; 0 when it still does. */
-  readonly wait_ms: number;
+  /** Milliseconds from now until the first of the granted segments may start; the others follow at the rate. */
+  readonly start_ms: number;
 }
+
+/**
+ * How far ahead (seconds) a sender's segments are booked: its bucket holds one segment at most, and goes into debt
+ * by what starts within this time. So the next process to ask is told to begin behind those that were booked.
+ */
+const BOOK_AHEAD_S = 0.15;
 
 /**
  * Takes permits from all buckets of a cycle in one autocommit statement; rows are locked in primary
@@ -52,18 +58,16 @@ held as (
   select b.kind, b.ref_id, b.segments_per_second * b.factor as rate,
          least(b.burst, b.tokens + w.give
                + greatest(0, extract(epoch from clock_timestamp() - b.refilled_at)) * b.segments_per_second * b.factor) as tokens,
-         w.want
+         case when b.kind = 'sender' then b.segments_per_second * b.factor * ${BOOK_AHEAD_S} else 0 end as ahead, w.want
     from permit_bucket b join wish w on w.kind = b.kind and w.ref_id = b.ref_id
    order by b.kind, b.ref_id for update of b),
+grants as (
+  select h.*, case when h.tokens + h.ahead > 0 then least(ceil(h.tokens + h.ahead), h.want) else 0 end as granted from held h),
 taken as (
-  update permit_bucket b
-     set tokens = h.tokens - case when h.tokens > 0 then least(ceil(h.tokens), h.want) else 0 end,
-         refilled_at = clock_timestamp()
-    from held h where b.kind = h.kind and b.ref_id = h.ref_id
-  returning b.kind, b.ref_id, case when h.tokens > 0 then least(ceil(h.tokens), h.want) else 0 end as granted, b.tokens, h.rate)
-select kind::text as kind, ref_id, granted,
-       case when tokens > 0 then 0 else ceil((0.001 - tokens) / rate * 1000) end as wait_ms
-  from taken`;
+  update permit_bucket b set tokens = g.tokens - g.granted, refilled_at = clock_timestamp()
+    from grants g where b.kind = g.kind and b.ref_id = g.ref_id
+  returning b.kind, b.ref_id, g.granted, g.tokens, g.rate)
+select kind::text as kind, ref_id, granted, ceil(greatest(0, -tokens) / rate * 1000) as start_ms from taken`;
 
 export async function takePermits(
   database: Database,

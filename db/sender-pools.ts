@@ -1,6 +1,5 @@
 import type { TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
-import { burstOf } from './permits.ts';
 import { pageBy, pageParameters, toPage, type Page, type PageRequest } from './page.ts';
 
 export interface SenderPoolView {
@@ -93,7 +92,7 @@ s as (
   returning *),
 buckets as (
   insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
-  select 'sender', id, segments_per_second, ${burstOf('segments_per_second')}, ${burstOf('segments_per_second')}
+  select 'sender', id, segments_per_second, 1, 1
     from s order by id),
 audited as (
   insert into audit_log (id, org_id, actor, action, object_kind, object_id, detail)

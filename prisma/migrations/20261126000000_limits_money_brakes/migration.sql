@@ -55,8 +55,9 @@ comment on column budget.spent_micros is 'Texts that the provider took.';
 comment on column message.price_micros is 'What the text costs by the rate card of the day it was claimed, in millionths of the currency.';
 
 alter type bucket_kind add value if not exists 'registration_day';
--- A bucket holds a quarter of a second of its rate: what is due after a pause never bursts.
-update permit_bucket set burst = greatest(segments_per_second * 0.25, 1), tokens = least(tokens, greatest(segments_per_second * 0.25, 1));
+-- A sender's bucket holds one segment, a shared one a quarter of a second: what is due after a pause never bursts.
+update permit_bucket set burst = case when kind = 'sender' then 1 else greatest(segments_per_second * 0.25, 1) end;
+update permit_bucket set tokens = least(tokens, burst);
 
 create table sender_load (
   sender_id uuid not null,
