@@ -30,6 +30,12 @@ describe('audit', () => {
     expect(judgeAudit(someFacts({ calls: [aCall()], ledger: { audit } })).violations).toBe(1);
   });
 
+  test('refuses a seal that does not hold', () => {
+    const broken = { rule: 'a seal', rows: 1, examples: ['seal 1'] };
+    const facts = someFacts({ ledger: { seals: { sealed: 5, broken } } });
+    expect(judgeAudit(facts)).toMatchObject({ violations: 1, figures: { 'sealed rows': 5 } });
+  });
+
   test('refuses more changes, or fewer, than were audited', () => {
     const judge = (fence: number, isAudited = true) =>
       judgeAudit(someFacts({ campaigns: [aCampaign({ fence, isAudited })] })).violations;

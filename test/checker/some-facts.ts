@@ -177,6 +177,7 @@ export function someFacts(given: Given): Facts {
       unheardConversations: [],
       doorbells: new Set(),
       audit: [],
+      seals: { sealed: 0, broken: { rule: 'seals', rows: 0, examples: [] } },
       orphans: [],
       counters: [],
       ...given.ledger,

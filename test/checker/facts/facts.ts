@@ -183,6 +183,8 @@ export interface LedgerFacts {
   readonly unheardConversations: readonly string[];
   readonly doorbells: ReadonlySet<string>;
   readonly audit: readonly AuditFact[];
+  /** Audit rows under a chain of hashes, and the seals that do not hold. */
+  readonly seals: { readonly sealed: number; readonly broken: BrokenRows };
   readonly orphans: readonly BrokenRows[];
   readonly counters: readonly BrokenRows[];
 }

@@ -2,6 +2,7 @@ import type { ClientBase } from 'pg';
 import { Client } from 'pg';
 import { findBrokenCounters, findOrphans, findForeignEvents } from './broken-rows.ts';
 import type { AuditFact, CampaignFact, Hours, LedgerFacts, MessageFact } from './facts.ts';
+import { findBrokenSeals } from './seals.ts';
 
 const PAGE = 20_000;
 
@@ -68,6 +69,7 @@ async function readAll(client: ClientBase): Promise<Omit<LedgerFacts, 'readAtMs'
     ],
     doorbells: await readSet(client, `select kind || ' ' || ref_id as value from outbox`),
     audit: (await rows(client, AUDIT)).map(toAudit),
+    seals: await findBrokenSeals(client),
     orphans: await findOrphans(client),
     counters: await findBrokenCounters(client),
   };

@@ -6,7 +6,7 @@ const ACTIONS: ReadonlySet<string> = new Set(['launch', 'pause', 'resume', 'canc
 
 /**
  * I9: each change of a campaign that we acknowledged has one audit row, and so has each that happened
- * (the fence counts them). A chain of hashes over the rows would be judged here as well.
+ * (the fence counts them); and nobody has touched the rows that are sealed.
  */
 export function judgeAudit(facts: Facts): Verdict {
   const findings = createFindings('I9', 'every change of a campaign is audited once');
@@ -28,6 +28,11 @@ export function judgeAudit(facts: Facts): Verdict {
     findings.violation(
       `campaign ${campaign.id} changed ${campaign.fence} times, ${campaign.stateRowsAudited} audited`,
     );
+  }
+  const { sealed, broken } = ledger.seals;
+  findings.count('sealed rows', sealed);
+  if (broken.rows > 0) {
+    findings.violation(`${broken.rule}: ${broken.examples.join(', ')}`, broken.rows);
   }
   return findings.verdict();
 }
