@@ -83,9 +83,12 @@ async function untilTurn(
   },
 ): Promise<void> {
   const { sender_id: id, segments } = claim.message;
-  const at = deps.pace.book({ id, segmentsPerSecond: claim.segmentsPerSecond }, segments);
-  const waitMs = Math.min(at, claim.postBefore) - performance.now();
-  if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  const turn = deps.pace.book({ id, segmentsPerSecond: claim.segmentsPerSecond }, segments);
+  for (let waitMs = turn.waitMs(); waitMs > 0; waitMs = turn.waitMs()) {
+    const leftMs = claim.postBefore - performance.now();
+    if (leftMs <= 0) return;
+    await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, leftMs)));
+  }
 }
 
 /** Our account and message in the path: the first report finds the row and heals a lost answer. */
