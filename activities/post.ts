@@ -86,7 +86,7 @@ async function untilTurn(
   const turn = deps.pace.book({ id, segmentsPerSecond: claim.segmentsPerSecond }, segments);
   for (let waitMs = turn.waitMs(); waitMs > 0; waitMs = turn.waitMs()) {
     const leftMs = claim.postBefore - performance.now();
-    if (leftMs <= 0) return;
+    if (leftMs <= 0) return turn.giveUp();
     await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, leftMs)));
   }
 }

@@ -14,12 +14,16 @@ interface Sender {
   /** When its last text did start, and how long (ms) that one keeps the next away. */
   startedAt: number;
   keepsMs: number;
+  /** Texts that are booked and have not started. */
+  waiting: number;
 }
 
 /** The right of one text to start, at its turn. */
 export interface Turn {
   /** 0 when the text starts now, else how long (ms) to wait before asking again. */
   waitMs(): number;
+  /** The text will not start. */
+  giveUp(): void;
 }
 
 /**
@@ -33,7 +37,7 @@ export function createSenderPace(now: () => number = () => performance.now()) {
     const known = senders.get(senderId);
     if (known !== undefined) return known;
     if (senders.size >= MAX_SENDERS) senders.clear();
-    const fresh = { freeAt: 0, startedAt: Number.NEGATIVE_INFINITY, keepsMs: 0 };
+    const fresh = { freeAt: 0, startedAt: Number.NEGATIVE_INFINITY, keepsMs: 0, waiting: 0 };
     senders.set(senderId, fresh);
     return fresh;
   };
@@ -59,13 +63,21 @@ export function createSenderPace(now: () => number = () => performance.now()) {
       const at = readyAt(sender);
       const keepsMs = (segments * 1_000) / segmentsPerSecond;
       sender.freeAt = at + keepsMs * SLACK;
+      sender.waiting += 1;
       return {
         waitMs: () => {
           const left = Math.max(at, sender.startedAt + sender.keepsMs * NEAREST) - now();
           if (left > 0) return left;
           sender.startedAt = now();
           sender.keepsMs = keepsMs;
+          sender.waiting -= 1;
+          // Who comes late delays whoever is booked next: what was lost in a stall is not made up for.
+          if (now() - at > CATCH_UP_MS)
+            sender.freeAt = Math.max(sender.freeAt, now() + (sender.waiting + 1) * keepsMs * SLACK);
           return 0;
+        },
+        giveUp: () => {
+          sender.waiting -= 1;
         },
       };
     },
