@@ -46,6 +46,8 @@ const SLICE_MS = 10_000;
 const PACE_MS = 100;
 const CLOSED_WAIT_MS = 1_000;
 const IDLE_WAIT_MS = 250;
+/** While every sender of a pool rests, because its work waits inside the provider. */
+const RESTING_WAIT_MS = 2_000;
 /** While a sender's urgent texts are due, bulk gets this part of its permits. */
 const BULK_SHARE = 0.8;
 const MAX_ROWS_A_CLAIM = 200;
@@ -74,6 +76,7 @@ export function createSendingActivities(deps: ActivityDeps) {
       const sockets = deps.sockets.share();
       const end = performance.now() + SLICE_MS;
       let isIdle = false;
+      let idleMs = IDLE_WAIT_MS;
       try {
         while (performance.now() < end && !cancellationSignal().aborted) {
           const work = await findPoolWork(deps.database, input.poolId);
@@ -83,9 +86,11 @@ export function createSendingActivities(deps: ActivityDeps) {
             const waitMs = await letPoolSleep(deps.database, input.poolId);
             return { asleep: waitMs === null, waitMs: Math.max(waitMs ?? 0, CLOSED_WAIT_MS) };
           }
+          const rested = work.senders.some((sender) => !sender.crowded);
+          idleMs = work.senders.length > 0 && !rested ? RESTING_WAIT_MS : IDLE_WAIT_MS;
           isIdle =
-            work.senders.length === 0 ||
-            (work.campaigns.length === 0 && !work.senders.some((sender) => sender.urgent));
+            (work.campaigns.length === 0 || !rested) &&
+            !work.senders.some((sender) => sender.urgent);
           if (isIdle) break;
           const claimed = await runCycle(deps, {
             work,
@@ -107,7 +112,7 @@ export function createSendingActivities(deps: ActivityDeps) {
       const waitMs = await letPoolSleep(deps.database, input.poolId);
       // Due work that this slice could not claim (no sender may send it) must not make it spin.
       if (waitMs === null) return { asleep: true, waitMs: 0 };
-      return { asleep: false, waitMs: isIdle ? Math.max(waitMs, IDLE_WAIT_MS) : waitMs };
+      return { asleep: false, waitMs: isIdle ? Math.max(waitMs, idleMs) : waitMs };
     },
 
     /**
@@ -209,12 +214,14 @@ async function sendLane(
 ): Promise<number> {
   const mark = currentMark(slice.marks, lane);
   let last: ClaimResult['last'] = null;
+  let overBudget = false;
   const shared = sharedBuckets(slice.work, lane.limited ? lane.id : null);
   const claimed = await claimAndPost(deps, slice, {
-    seats: allotSeats({ permits: slice.permits, pace: deps.pace }, slice.work.senders, {
-      shared,
-      share: (sender) => (sender.urgent ? BULK_SHARE : 1),
-    }),
+    seats: allotSeats(
+      { permits: slice.permits, pace: deps.pace },
+      slice.work.senders.filter((sender) => !sender.crowded),
+      { shared, share: (sender) => (sender.urgent ? BULK_SHARE : 1) },
+    ),
     share,
     shared,
     claim: async (claim) => {
@@ -226,11 +233,13 @@ async function sendLane(
         idRange: launchIdRange(lane.launched_at),
       });
       last = result.last;
-      if (result.overBudget) await pauseForMoney(deps, lane.id);
+      overBudget = result.overBudget;
       return result;
     },
   });
   slice.marks.set(lane.id, { ...mark, watermark: nextWatermark(last) });
+  // Behind the POSTs, which have begun: what was claimed must not wait for it.
+  if (overBudget) await pauseForMoney(deps, lane.id);
   return claimed;
 }
 

@@ -7,8 +7,8 @@ import { tenantOf, type ApiDeps, type ApiEnv } from './context.ts';
 import { ApiError } from './errors.ts';
 
 const KEY = /^[\x20-\x7e]{1,255}$/;
-/** A file is the same import by its content; a check changes nothing. */
-const WITHOUT_KEY = /^\/v1\/(?:contact-lists\/[^/]+\/imports|scripts\/check)$/;
+/** A file is the same import by its content, and is never read whole; a check changes nothing. */
+const WITHOUT_KEY = /^\/v1\/(?:contact-lists\/[^/]+\/imports|suppressions\/import|scripts\/check)$/;
 /** The secret of a new key is not kept, so that a replay cannot show it. */
 const SECRET_PATH = '/v1/keys';
 

@@ -148,7 +148,8 @@ priced as (
   select s.*, t.price_micros * s.segments as cost, t.currency,
          u.org_id is null or s.purpose not in (${purposesWhere((rule) => rule.budget === 'checked')})
            or coalesce(t.currency = u.currency
-             and sum(t.price_micros * s.segments) over (partition by s.org_id order by s.priority, s.due_at, s.id) <= u.room, false) as affordable
+             and sum(t.price_micros * s.segments) filter (where s.first_of_person or not s.paced)
+                   over (partition by s.org_id order by s.priority, s.due_at, s.id) <= u.room, false) as affordable
     from placed s left join tariff t on t.country is not distinct from s.country left join purse u on u.org_id = s.org_id),
 cap as (
   select o.id, coalesce(o.texts_per_day, 2147483647) as a_day, coalesce(o.texts_per_week, 2147483647) as a_week from org o
@@ -162,16 +163,20 @@ pace as (
    where (select count(*) from unnest(contact_pace.recent) t where t > now() - interval '1 day') < (select a_day from cap)
      and (select count(*) from unnest(contact_pace.recent) t where t > now() - interval '7 days') < (select a_week from cap)
   returning address),
+-- Money that was set aside for somebody whose cap keeps them back is there for the next claim.
+spared as (
+  select 1 as found from priced p where p.affordable and p.paced and p.first_of_person and exists (select from cap)
+     and not exists (select from pace e where e.address = p.address) limit 1),
 verdict as (
   select j.id, j.due_at, case when j.reason is not null then 'skip' else 'hold' end as word, j.reason, j.held_s,
          null::uuid as by_id, null::text as by, null::bigint as cost, null::text as currency
     from judged j where j.reason is not null or j.held_s is not null
   union all
   select p.id, p.due_at,
-         case when not p.affordable and p.purpose = 'campaign' then 'hold' when not p.affordable then 'skip'
+         case when not p.affordable and (p.purpose = 'campaign' or exists (select from spared)) then 'hold' when not p.affordable then 'skip'
               when not p.paced or not exists (select from cap) or e.address is not null then 'send' else 'skip' end,
-         case when not p.affordable then 'over_budget' when p.paced and e.address is null then 'frequency_cap' end,
-         ${HELD_AGAIN_S}, p.by_id, p.by, p.cost, p.currency
+         case when not p.affordable then case when not exists (select from spared) then 'over_budget' end when p.paced and e.address is null then 'frequency_cap' end,
+         case when exists (select from spared) then 0 else ${HELD_AGAIN_S} end, p.by_id, p.by, p.cost, p.currency
     from priced p left join pace e on e.address = p.address
    -- Two texts to one person in one claim: the second waits until the first counts.
    where p.first_of_person or not p.paced or not exists (select from cap)),
@@ -193,7 +198,7 @@ moved as (
     from verdict v where m.id = v.id
   returning m.id, m.org_id, m.account_id, m.sender_id, m.sender, m.address, m.body, m.media, m.segments, m.attempt,
             m.campaign_id, m.contact_id, m.not_after,
-            floor(extract(epoch from m.not_after - clock_timestamp()))::int as left_s, v.due_at, m.state, m.reason, m.priority, m.price_micros, 'planned'::message_state as was,
+            floor(extract(epoch from m.not_after - clock_timestamp()))::int as left_s, v.due_at, m.state, m.reason, m.priority, m.price_micros, m.currency, 'planned'::message_state as was,
             case v.word when 'hold' then v.reason end as why),
 ${settleBudget('moved')},
 counted as (

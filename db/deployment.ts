@@ -12,7 +12,7 @@ const GAP_AFTER_S = 10;
 
 /** The last beat that somebody outside the database remembers, and of which server. */
 export interface Beat {
-  /** Which deployment; a mirror of another one says nothing. */
+  /** Which deployment; beside the mirror of another one, only a database that has sent nothing is trusted. */
   readonly uid: string;
   /** Raised by every recovery. */
   readonly epoch: number;
@@ -47,7 +47,9 @@ server as (
   select (select system_identifier::text from pg_control_system()) as system_id, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline),
 judged as (
   select case
-      when was.uid <> $1::uuid or was.epoch > $2::int then null
+      -- A fresh database beside an old mirror has nothing to lose; one that has sent is another deployment's, or was made anew.
+      when was.uid <> $1::uuid then case when exists (select from provider_key) then 'moved' end
+      when was.epoch > $2::int then null
       when was.epoch < $2::int or was.beat_at < $3::timestamptz then 'older'
       when server.system_id <> $4 or server.timeline <> $5 then 'moved' end as problem
     from was, server),

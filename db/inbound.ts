@@ -169,7 +169,7 @@ counted as (
   select f.org_id, t.campaign_id, 'reply', f.kind, count(*) from fresh f join talk t on t.id = f.conversation_id
    where t.campaign_id is not null group by 1, 2, 4
   union all
-  select s.org_id, t.campaign_id, 'optout', 'reply', count(*) from suppressed s join stops f on f.org_id = s.org_id and f.address = s.address
+  select s.org_id, t.campaign_id, 'optout', 'reply', count(*) from suppressed s join stops f on f.id = s.evidence_message_id
     join talk t on t.id = f.conversation_id where t.campaign_id is not null group by 1, 2)
 select account_id, pid from fresh`;
 

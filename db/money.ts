@@ -27,7 +27,11 @@ export async function setBudget(
 ): Promise<BudgetView | null> {
   const [row] = await tenant.query<BudgetView>(
     `with b as (
-       insert into budget (org_id, cap_micros, currency) values (current_org(), $1::bigint, $2)
+       insert into budget (org_id, cap_micros, currency, reserved_micros)
+       -- Texts that are out already will be settled too.
+       select current_org(), $1::bigint, $2, coalesce(sum(m.price_micros), 0) from (
+         select price_micros, currency from message where state = 'sending' and lease_until > '-infinity'
+          union all select price_micros, currency from message where state = 'unknown') m where m.currency = $2
        on conflict (org_id) do update set cap_micros = excluded.cap_micros, currency = excluded.currency, updated_at = now()
         where budget.currency = excluded.currency or (budget.reserved_micros = 0 and budget.spent_micros = 0)
        returning *),

@@ -18,8 +18,11 @@ export interface OrgView {
   readonly sendingStoppedReason: string | null;
 }
 
+/** A rate that limits nothing: a bucket that was made is not taken away again. */
+const UNLIMITED = 1_000_000_000;
+
 const VIEW = `o.id, o.name, o.texts_per_day as "textsPerDay", o.texts_per_week as "textsPerWeek",
-  (select b.segments_per_second from permit_bucket b where b.kind = 'org' and b.ref_id = o.id) as "segmentsPerSecond",
+  (select nullif(b.segments_per_second, ${UNLIMITED}) from permit_bucket b where b.kind = 'org' and b.ref_id = o.id) as "segmentsPerSecond",
   o.opt_out_scope as "optOutScope", ${ORG_HOURS} as hours, o.sending_stopped_at as "sendingStoppedAt", o.sending_stopped_reason as "sendingStoppedReason"`;
 
 export async function readOrg(tenant: TenantDatabase): Promise<OrgView> {
@@ -64,11 +67,9 @@ export async function changeOrg(
         where id = current_org() returning id),
      bucket as (
        insert into permit_bucket (kind, ref_id, segments_per_second, burst, tokens)
-       select 'org', id, $6::float8, ${burstOf('$6::float8')}, ${burstOf('$6::float8')} from o where $5::boolean and $6::float8 is not null
+       select 'org', id, l.rate, ${burstOf('l.rate')}, ${burstOf('l.rate')} from o, (select coalesce($6::float8, ${UNLIMITED}) as rate) l where $5::boolean
        on conflict (kind, ref_id) do update set segments_per_second = excluded.segments_per_second, burst = excluded.burst,
               tokens = least(permit_bucket.tokens, excluded.burst)),
-     unlimited as (
-       delete from permit_bucket where kind = 'org' and ref_id = current_org() and $5::boolean and $6::float8 is null),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id, detail)
        select $7::uuid, id, $8, 'org.set_limits', 'org', id, $9::jsonb from o)

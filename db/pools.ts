@@ -9,6 +9,8 @@ export interface PoolSender {
   readonly segments_per_second: number;
   /** Whether urgent texts (replies, confirmations) of this sender are due. */
   readonly urgent: boolean;
+  /** Whether so much of its work waits inside the provider that it begins nothing new; replies still go. */
+  readonly crowded: boolean;
 }
 
 export interface CampaignLane {
@@ -41,9 +43,9 @@ const CROWDED = `
 const WORK = `
 select p.account_id, p.org_id,
   coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164, 'registration_id', s.registration_id,
-              'segments_per_second', s.segments_per_second::float8,
+              'segments_per_second', s.segments_per_second::float8, 'crowded', ${CROWDED},
               'urgent', exists (select 1 from message m where m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool' and m.due_at <= now())) order by s.id)
-     from sender s where s.pool_id = p.id and (s.state = 'active' or (s.state = 'held' and s.held_until < now())) and not ${CROWDED}), '[]') as senders,
+     from sender s where s.pool_id = p.id and (s.state = 'active' or (s.state = 'held' and s.held_until < now()))), '[]') as senders,
   coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'launched_at', c.launched_at, 'limited', c.segments_per_second is not null or c.finish_by is not null) order by c.id)
      from campaign c where c.pool_id = p.id and c.state = 'running'
       and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null and m.due_at <= now())), '[]') as campaigns
@@ -150,8 +152,8 @@ export async function findSendable(
     `select m.id, m.org_id, m.state::text as state, m.driver::text as driver, m.account_id, m.pool_id, m.sender_id, m.sender,
             m.campaign_id, m.segments,
             coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164, 'registration_id', s.registration_id,
-                 'segments_per_second', s.segments_per_second::float8, 'urgent', true) order by s.id) from sender s
-               where not ${CROWDED} and s.pool_id = m.pool_id and s.state = 'active' and (m.sender_id is null or s.id = m.sender_id)), '[]') as senders,
+                 'segments_per_second', s.segments_per_second::float8, 'urgent', true, 'crowded', false) order by s.id) from sender s
+               where not (m.purpose = 'campaign' and ${CROWDED}) and s.pool_id = m.pool_id and s.state = 'active' and (m.sender_id is null or s.id = m.sender_id)), '[]') as senders,
             exists (select 1 from campaign c where c.id = m.campaign_id and (c.segments_per_second is not null or c.finish_by is not null)) as campaign_limited
        from message m where m.id = $1::uuid`,
     messageId,

@@ -105,7 +105,7 @@ u as (
          reconcile_at = case when m.reconcile_reads + 1 >= $2::int then null else m.reconcile_at end,
          reason = case when m.reconcile_reads + 1 >= $2::int then 'absent_at_provider' else m.reason end
     from l where m.id = l.id returning m.*),
-settling as (select org_id, price_micros, state, 'unknown'::message_state as was from u),
+settling as (select org_id, price_micros, currency, state, 'unknown'::message_state as was from u),
 ${settleBudget('settling')},
 again as (
   insert into message (id, org_id, direction, channel, purpose, state, driver, priority, account_id, pool_id, sender_id, sender, address,

@@ -48,7 +48,7 @@ recorded as (
      and (h.state = 'sending' or (r.outcome = 'accepted' and h.state in ('unknown', 'lost')))
   returning m.id, m.org_id, m.account_id, m.pool_id, m.campaign_id, m.conversation_id, m.sender, m.address,
             m.provider_message_id, m.state, h.state as was, m.error_code, m.reason, m.claimed_at, r.event_id,
-            m.sender_id, m.segments, m.price_micros),
+            m.sender_id, m.segments, m.price_micros, m.currency),
 ${settleBudget('recorded')},
 loaded as (
   insert into sender_load (sender_id, minute, taken)

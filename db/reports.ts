@@ -53,7 +53,7 @@ lifted as (
      and (m.delivery < t.status or h.was in ('planned', 'sending', 'unknown', 'lost', 'rejected'))
   returning m.id, m.org_id, m.account_id, m.campaign_id, m.conversation_id, m.contact_id, m.sender, m.address,
             m.provider_message_id, m.state, m.delivery, m.error_code, m.claimed_at, h.was, h.was_delivery, h.was_code,
-            m.sender_id, m.segments, m.accepted_at, m.price_micros),
+            m.sender_id, m.segments, m.accepted_at, m.price_micros, m.currency),
 ${settleBudget('lifted')},
 loaded as (
   insert into sender_load (sender_id, minute, taken, passed_on)

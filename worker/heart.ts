@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { NativeConnection } from '@temporalio/worker';
 import { beat, type Beat } from '../db/deployment.ts';
@@ -21,7 +22,8 @@ interface TemporalSide {
 
 /**
  * Beats in Postgres and mirrors the beat outside of it, so that a restored database is known as such before
- * anything is sent from it. Notices what was missed: an outage of the database, a lost Temporal store.
+ * anything is sent from it. Notices what was missed: an outage of the database, a lost Temporal store. Temporal
+ * is looked after by a loop of its own: an outage of it must not look like one of the database.
  * `start` beats once and resolves after that: only then may this process claim.
  */
 export function createHeart(runtime: Runtime, temporal: TemporalSide) {
@@ -29,11 +31,11 @@ export function createHeart(runtime: Runtime, temporal: TemporalSide) {
   const mirror = createBeatMirror(config.BEAT_FILE ?? null, temporal.client);
   let known: Beat | null = null;
   let isSafe = false;
-  let noteAt = 0;
+  let gapToFill = false;
   let checkAt = performance.now() + STORE_CHECK_MS;
-  let timer: NodeJS.Timeout | null = null;
+  const stop = new AbortController();
 
-  const once = async (): Promise<void> => {
+  const beatOnce = async (): Promise<void> => {
     const result = await beat(engine, known);
     known = result.beat;
     if (result.safeMode !== null && !isSafe) {
@@ -43,55 +45,63 @@ export function createHeart(runtime: Runtime, temporal: TemporalSide) {
       );
     }
     isSafe = result.safeMode !== null;
-    await mirror.writeFile(known);
     if (result.gapNoticed) {
+      gapToFill = true;
       log.warn({}, 'the database was away: accounts stay closed until their inbound gap is filled');
-      await temporal.client.schedule
-        .getHandle(maintenanceScheduleId('fill-inbound-gaps'))
-        .trigger();
     }
-    if (performance.now() >= noteAt) {
-      noteAt = performance.now() + NOTE_MS;
-      await mirror.writeTemporal(known);
-    }
-    if (performance.now() < checkAt) return;
-    checkAt = performance.now() + STORE_CHECK_MS;
-    await adoptStore(runtime, temporal);
+    await mirror.writeFile(known);
   };
 
+  /** Every second at most; a call that Temporal does not answer is given up. */
+  const tellTemporal = async (): Promise<void> =>
+    temporal.client.withDeadline(Date.now() + NOTE_MS, async () => {
+      if (gapToFill) {
+        await temporal.client.schedule
+          .getHandle(maintenanceScheduleId('fill-inbound-gaps'))
+          .trigger();
+        gapToFill = false;
+      }
+      if (known !== null) await mirror.writeTemporal(known);
+      if (performance.now() < checkAt) return;
+      checkAt = performance.now() + STORE_CHECK_MS;
+      await adoptStore(runtime, temporal);
+    });
+
   /** Never two at once: a slow one must not be overtaken by what the next one knows. */
-  const loop = (): void => {
-    timer = setTimeout(() => {
-      once()
-        .catch((error: unknown) => log.warn({ error: String(error) }, 'a heartbeat failed'))
-        .finally(() => {
-          if (timer !== null) loop();
-        });
-    }, BEAT_MS);
+  const loop = async (work: () => Promise<void>, everyMs: () => number): Promise<void> => {
+    while (!stop.signal.aborted) {
+      await work().catch((error: unknown) =>
+        log.warn({ error: String(error) }, 'a heartbeat failed'),
+      );
+      await pause(everyMs(), stop.signal);
+    }
   };
 
   return {
-    /** Waits for Temporal's and the database's answers, however long they are away. */
+    /** Waits for Temporal's and the database's answers, however long they are away, or until `stop`. */
     start: async (): Promise<void> => {
-      for (;;) {
+      while (known === null && !stop.signal.aborted) {
         try {
-          known ??= await mirror.read();
-          await once();
-          break;
+          const remembered = await mirror.read();
+          known = remembered;
+          await beatOnce();
         } catch (error) {
+          known = null;
           log.warn({ error: String(error) }, 'no first heartbeat yet');
-          await new Promise((resolve) => setTimeout(resolve, BEAT_MS));
+          await pause(BEAT_MS, stop.signal);
         }
       }
-      loop();
+      void loop(beatOnce, () => BEAT_MS);
+      void loop(tellTemporal, () => (gapToFill ? BEAT_MS : NOTE_MS));
     },
     /** The last beat that this process saw: what is older was restored, and nothing is claimed from it. */
     knownBeat: (): Date => known?.beatAt ?? new Date(0),
-    stop: (): void => {
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
-    },
+    stop: (): void => stop.abort(),
   };
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {});
 }
 
 /**

@@ -25,11 +25,15 @@ export async function runWorker(): Promise<void> {
     shutdownSignals: [],
   });
   const stopped = stopSignal();
-  const temporal = await connectPatiently(runtime);
+  const isStopped = stopped.then(() => null);
+  const temporal = await Promise.race([connectPatiently(runtime), isStopped]);
+  // Asked to end before anything began: what still waits for an answer ends with the process.
+  if (temporal === null) return process.exit(0);
   await adoptStore(runtime, temporal);
   const heart = createHeart(runtime, temporal);
   // Before anything is claimed: the database may have been restored.
-  await Promise.race([heart.start(), stopped]);
+  if ((await Promise.race([heart.start().then(() => true), isStopped])) === null)
+    return process.exit(0);
   const engine = await createEngine(runtime, temporal, heart.knownBeat);
   const metrics = serveMetrics(runtime);
   const running = engine.run();

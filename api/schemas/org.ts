@@ -78,10 +78,13 @@ export const StoppedSchema = z
   })
   .openapi('Stopped');
 
-const micros = (meaning: string) =>
+const micros = (meaning: string, digits = 15) =>
   z
     .string()
-    .regex(/^\d{1,18}$/, 'must be a whole number, as text')
+    .regex(
+      new RegExp(`^\\d{1,${digits}}$`),
+      `must be a whole number of up to ${digits} digits, as text`,
+    )
     .describe(`${meaning} Millionths of the currency; a whole number as text.`);
 const currency = z
   .string()
@@ -128,7 +131,7 @@ export const SetRateCardSchema = z
       .regex(/^[A-Z]{2}$/, 'must be two capital letters')
       .nullable()
       .describe('Where the person is, ISO 3166; null: anywhere else.'),
-    priceMicros: micros('The price of an outbound segment.'),
+    priceMicros: micros('The price of an outbound segment.', 10),
     currency,
     source: text(200, 'Where the price comes from.'),
     validFrom: z.iso.date().describe('From this day on, UTC. The same day again replaces it.'),

@@ -4,6 +4,7 @@ import { beat, findLostSpan, leaveSafeMode, type Beat } from '../../db/deploymen
 import { withLedger } from '../support/ledger.ts';
 
 const ledger = withLedger();
+const OTHER = '00000000-0000-4000-8000-000000000000';
 
 async function claimed(knownBeat = new Date(0)): Promise<number> {
   const campaign = await ledger().addCampaign();
@@ -44,7 +45,7 @@ describe('a database that is what its mirror remembers', () => {
   });
 
   test.each([
-    ['of another deployment', { uid: '00000000-0000-4000-8000-000000000000', epoch: 9 }],
+    ['of another deployment, before it has sent anything', { uid: OTHER, epoch: 9 }],
     ['from before the last recovery', { epoch: 0, systemId: 'another', timeline: '00000009' }],
   ])('is not doubted because of a mirror %s', async (_name, stale) => {
     const known = { ...(await remembered()), ...stale };
@@ -59,9 +60,14 @@ describe('a database that was restored', () => {
     ['is behind its mirror', (known: Beat) => ({ ...known, beatAt: later(known.beatAt) }), 'older'],
     ['lost a recovery', (known: Beat) => ({ ...known, epoch: 2 }), 'older'],
     ['is another cluster', (known: Beat) => ({ ...known, systemId: '1' }), 'moved'],
+    ['is another deployment’s', (known: Beat) => ({ ...known, uid: OTHER }), 'moved'],
     ['is on another timeline', (known: Beat) => ({ ...known, timeline: '000000FF' }), 'moved'],
   ] as const)('and %s is claimed from no more', async (_name, change, reason) => {
     const known = change(await remembered());
+    await ledger().database.query(
+      `insert into provider_key (account_id, provider_message_id, message_id) values ($1::uuid, 'SM1', $1::uuid) on conflict do nothing returning 1 as done`,
+      ledger().accountId,
+    );
     expect((await beat(ledger().database, known)).safeMode).toBe(reason);
     expect(await claimed()).toBe(0);
     // The flag stays, whatever the next process remembers.

@@ -1,4 +1,4 @@
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase } from '../support/database.ts';
 import { launchEngine, untilServing, type EngineProcess } from '../support/engine-process.ts';
@@ -33,14 +33,15 @@ afterAll(async () => {
 
 /** Writes this, then nothing more; resolves with what came back when the server closes the socket. */
 function say(text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     let answer = '';
-    const socket = connect(port, '127.0.0.1', () => socket.write(text));
+    const socket: Socket = connect(port, '127.0.0.1', () => socket.write(text));
     socket.on('data', (piece) => {
       answer += piece.toString();
     });
     socket.on('close', () => resolve(answer));
-    socket.on('error', reject);
+    // Who is refused while it still writes sees a reset behind the answer.
+    socket.on('error', () => resolve(answer));
   });
 }
 

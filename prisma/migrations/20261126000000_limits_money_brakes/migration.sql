@@ -101,6 +101,4 @@ create policy tenant_change on rate_card for update to gw_api using (org_id = cu
 create unique index rate_card_own on rate_card (org_id, provider, country, channel, direction, valid_from) nulls not distinct;
 revoke update on budget from gw_api;
 grant update (cap_micros, currency, updated_at) on budget to gw_api;
--- A limit that is taken away is a bucket that goes.
-grant delete on permit_bucket to gw_api;
 create index registration_page on registration (org_id, created_at desc, id desc);
