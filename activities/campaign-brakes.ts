@@ -1,7 +1,7 @@
 import { changeCampaign, type CounterRow } from '../db/campaigns.ts';
 import { setBrakeMark } from '../db/campaign-pace.ts';
 import type { PlanningCampaign } from '../db/planning.ts';
-import { judgeBrakes, type BrakeCounts } from '../domain/brakes.ts';
+import { judgeBrakes, watchBrakes, type BrakeCounts, type BrakeMark } from '../domain/brakes.ts';
 import { twilioErrorRule } from '../providers/twilio-errors.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -12,19 +12,20 @@ export async function brake(
   counters: readonly CounterRow[],
 ): Promise<boolean> {
   const now = countForBrakes(counters);
-  const mark = readMark(campaign.brake_mark);
-  if (mark === null) {
-    // The launch, or a resume: what happened before is known and accepted.
-    await setBrakeMark(deps.database, campaign.id, now);
-    return false;
-  }
-  const verdict = judgeBrakes(mark, now, {
-    minTexts: campaign.brake_min_texts,
-    failures: campaign.brake_failures,
-    violations: campaign.brake_violations,
-    optOuts: campaign.brake_opt_outs,
-  });
-  if (verdict.kind === 'calm') await setBrakeMark(deps.database, campaign.id, now);
+  const known = readMark(campaign.brake_mark);
+  const mark = watchBrakes(known, now, campaign.now.getTime());
+  // Null is the launch, or a resume: what happened before is known and accepted.
+  const verdict =
+    known === null
+      ? ({ kind: 'wait' } as const)
+      : judgeBrakes(mark, now, {
+          minTexts: campaign.brake_min_texts,
+          failures: campaign.brake_failures,
+          violations: campaign.brake_violations,
+          optOuts: campaign.brake_opt_outs,
+        });
+  const next = verdict.kind === 'calm' ? { ...mark, ...now } : mark;
+  if (isWorthWriting(known, next)) await setBrakeMark(deps.database, campaign.id, next);
   if (verdict.kind !== 'trip') return false;
   const { changed } = await changeCampaign(deps.database, {
     campaignId: campaign.id,
@@ -51,6 +52,16 @@ function countForBrakes(counters: readonly CounterRow[]): BrakeCounts {
   };
 }
 
-function readMark(mark: unknown): BrakeCounts | null {
-  return typeof mark === 'object' && mark !== null ? (mark as BrakeCounts) : null;
+/** Texts that go out all the time move the mark's clock at every look: a few seconds more or less are none. */
+function isWorthWriting(known: BrakeMark | null, next: BrakeMark): boolean {
+  if (known === null || next.seenAtMs - known.seenAtMs >= WRITE_EVERY_MS) return true;
+  return (['texts', 'failures', 'violations', 'optOuts'] as const).some(
+    (name) => known[name] !== next[name],
+  );
+}
+
+const WRITE_EVERY_MS = 10_000;
+
+function readMark(mark: unknown): BrakeMark | null {
+  return typeof mark === 'object' && mark !== null ? (mark as BrakeMark) : null;
 }

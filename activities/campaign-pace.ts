@@ -3,6 +3,8 @@ import { countOpenReplies, readAverageSegments, setProjection } from '../db/camp
 import { SET_BUCKET } from '../db/permits.ts';
 import { listCursors, type Cursor, type PlanningCampaign } from '../db/planning.ts';
 import { projectFinishMs, rateToFinishBy, type ZoneSetWork } from '../domain/projection.ts';
+import { setImmediate } from 'node:timers/promises';
+import type { OpenWindow } from '../domain/texting-hours.ts';
 import { windowFinder } from './campaign-windows.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -28,7 +30,7 @@ export async function pace(
   }
   const limit = campaignRate(campaign);
   if (campaign.finish_by === null) return limit;
-  const texts = rateToFinishBy(toWork(campaign, cursors), {
+  const texts = rateToFinishBy(await toWork(campaign, cursors), {
     nowMs: campaign.now.getTime(),
     finishByMs: campaign.finish_by.getTime(),
   });
@@ -51,7 +53,7 @@ export async function noteProjection(
   const cursors = await listCursors(deps.database, campaign.id);
   const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
   const segments = await readAverageSegments(deps.database, campaign.id);
-  const [first, ...others] = toWork(campaign, cursors);
+  const [first, ...others] = await toWork(campaign, cursors);
   if (first === undefined) return;
   const nowMs = campaign.now.getTime();
   const finish = projectFinishMs([{ ...first, left: first.left + planned }, ...others], {
@@ -67,10 +69,75 @@ export async function noteProjection(
   );
 }
 
-function toWork(campaign: PlanningCampaign, cursors: readonly Cursor[]): ZoneSetWork[] {
-  return cursors.map((cursor) => ({
+/** Zone sets that are looked at one by one; the people of the others count as the largest set's. */
+const MAX_SETS = 12;
+const CALENDAR_DAYS = 21;
+const CALENDAR_FOR_MS = 300_000;
+const MAX_CALENDARS = 1_000;
+
+interface Calendar {
+  readonly until: number;
+  readonly hoursVersion: number;
+  readonly windows: ReadonlyMap<number, readonly OpenWindow[]>;
+}
+
+/** By campaign. Working out hours costs milliseconds a day and zone set, so it is not done at every look. */
+const calendars = new Map<string, Calendar>();
+
+/** The people who are left, with the hours of the next three weeks; waits between zone sets, so that texts go on. */
+async function toWork(
+  campaign: PlanningCampaign,
+  cursors: readonly Cursor[],
+): Promise<ZoneSetWork[]> {
+  const left = (cursor: Cursor): number =>
     // Without a legal hour everybody is skipped at once.
-    left: cursor.no_legal_hour ? 0 : cursor.size - cursor.next_seq + 1,
-    windowAt: windowFinder(campaign, cursor),
-  }));
+    cursor.no_legal_hour ? 0 : Math.max(0, cursor.size - cursor.next_seq + 1);
+  const sets = cursors.toSorted((a, b) => b.size - a.size || a.zone_set_id - b.zone_set_id);
+  const some = sets.slice(0, MAX_SETS);
+  const others = sets.slice(MAX_SETS).reduce((sum, cursor) => sum + left(cursor), 0);
+  const { windows } = await findCalendar(campaign, some);
+  return some.map((cursor, index) => {
+    const own = windows.get(cursor.zone_set_id) ?? [];
+    return {
+      left: left(cursor) + (index === 0 ? others : 0),
+      windowAt: (nowMs) => own.find(({ closesAtMs }) => closesAtMs > nowMs) ?? null,
+    };
+  });
+}
+
+async function findCalendar(
+  campaign: PlanningCampaign,
+  cursors: readonly Cursor[],
+): Promise<Calendar> {
+  const hoursVersion = campaign.org_hours.version;
+  const known = calendars.get(campaign.id);
+  if (
+    known !== undefined &&
+    known.until > performance.now() &&
+    known.hoursVersion === hoursVersion &&
+    cursors.every((cursor) => known.windows.has(cursor.zone_set_id))
+  )
+    return known;
+  const windows = new Map<number, OpenWindow[]>();
+  const nowMs = campaign.now.getTime();
+  for (const cursor of cursors) {
+    windows.set(cursor.zone_set_id, listWindows(windowFinder(campaign, cursor), nowMs));
+    await setImmediate();
+  }
+  if (calendars.size >= MAX_CALENDARS) calendars.clear();
+  const fresh = { until: performance.now() + CALENDAR_FOR_MS, hoursVersion, windows };
+  calendars.set(campaign.id, fresh);
+  return fresh;
+}
+
+function listWindows(find: (nowMs: number) => OpenWindow | null, nowMs: number): OpenWindow[] {
+  const windows: OpenWindow[] = [];
+  const untilMs = nowMs + CALENDAR_DAYS * 86_400_000;
+  for (let at = nowMs; at < untilMs;) {
+    const window = find(at);
+    if (window === null) break;
+    windows.push(window);
+    at = window.closesAtMs;
+  }
+  return windows;
 }

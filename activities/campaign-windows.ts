@@ -15,6 +15,8 @@ export const CLOSING_PAD_MS = 60_000;
  * claim begins to skip (pad and two minutes before the close).
  */
 const LEAST_WINDOW_MS = 300_000;
+const WEEK_MS = 7 * 86_400_000;
+const WEEKS_A_YEAR = 53;
 
 /** Works out the texting hours anew for every zone set whose window is over or not known yet. */
 export async function refreshWindows(
@@ -32,7 +34,10 @@ export async function refreshWindows(
   const windows = stale.map((cursor) => {
     // A window that is about to close counts as over: look just behind it.
     const from = Math.max(nowMs, (cursor.closes_at?.getTime() ?? 0) + 60_000);
-    const window = windowFinder(campaign, cursor)(cursor.closes_at === null ? nowMs : from);
+    const window = findWithinAYear(
+      windowFinder(campaign, cursor),
+      cursor.closes_at === null ? nowMs : from,
+    );
     return {
       zoneSetId: cursor.zone_set_id,
       opensAt: window === null ? null : new Date(window.opensAtMs),
@@ -40,8 +45,20 @@ export async function refreshWindows(
       notAfter: window === null ? null : new Date(window.closesAtMs - CLOSING_PAD_MS),
     };
   });
-  await setCursorWindows(deps.database, campaign.id, windows);
+  await setCursorWindows(deps.database, campaign, windows);
   return listCursors(deps.database, campaign.id);
+}
+
+/** Blackout days may last for weeks: only who may not be texted within a year never may. */
+function findWithinAYear(
+  find: (nowMs: number) => OpenWindow | null,
+  fromMs: number,
+): OpenWindow | null {
+  for (let week = 0; week <= WEEKS_A_YEAR; week += 1) {
+    const window = find(fromMs + week * WEEK_MS);
+    if (window !== null) return window;
+  }
+  return null;
 }
 
 /** Finds when this zone set may be texted, as `campaignWindow` does. */

@@ -47,6 +47,7 @@ const AHEAD_S = { pool: 30, conversation: 2 } as const;
 const MAX_ROWS_A_PLAN = 1_000;
 const IDLE_WAIT_MS = 60_000;
 const CANCEL_WAIT_MS = 1_000;
+const SAFE_MODE_WAIT_MS = 5_000;
 /** Beyond twice the provider's lag an unknown text no longer keeps its campaign open. */
 const UNKNOWN_PAD_MS = 120_000;
 
@@ -92,6 +93,7 @@ export function createCampaignActivities(deps: ActivityDeps) {
 type Step = Omit<RunCampaignResult, 'details'>;
 
 async function stepCampaign(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
+  if (campaign.safe_mode) return { state: campaign.state, done: false, waitMs: SAFE_MODE_WAIT_MS };
   switch (campaign.state) {
     case 'launched':
       return begin(deps, campaign);

@@ -2,8 +2,15 @@
  * Recovery after the database was restored from a backup: what was sent and said since is missing from it, and
  * sending on would text people twice, and people who have said stop. The provider's lists know.
  */
-import { listAccountIds, type LoadedAccount } from '../db/accounts.ts';
-import { findLostSpan, leaveSafeMode, type LostSpan } from '../db/deployment.ts';
+import type { LoadedAccount } from '../db/accounts.ts';
+import {
+  findLostSpan,
+  leaveSafeMode,
+  listLostAccounts,
+  markAccountRecovered,
+  markAccountsLost,
+  type LostSpan,
+} from '../db/deployment.ts';
 import { causeId } from '../db/ids.ts';
 import { isStop, type InboundArrival } from '../db/inbound.ts';
 import { ringEverything } from '../db/outbox.ts';
@@ -40,8 +47,9 @@ const TURNS_AT_ONCE = 8;
 const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 export interface RecoveryReport {
-  readonly lost: LostSpan;
   readonly accounts: number;
+  /** Accounts that could not be read: they stay closed until a recovery reads them. */
+  readonly failed: readonly string[];
   /** Texts from people that the backup did not have. */
   readonly inbound: number;
   /** Listed texts that are rows of the backup, or rows that it would have planned. */
@@ -51,12 +59,13 @@ export interface RecoveryReport {
   readonly peopleToReview: number;
   /** Rows of the backup whose fate is unknown now. */
   readonly doubted: number;
-  readonly epoch: number;
+  /** Of the deployment from now on; null when it was not in safe mode. */
+  readonly epoch: number | null;
 }
 
 /**
  * Learns from the provider what this database lost, and ends safe mode. Every step may run again: a recovery
- * that dies is started anew. Returns null when the deployment is not in safe mode.
+ * that dies is started anew. Returns null when nothing is to be recovered.
  *
  * The order matters. Stops come first. Then what was sent is matched with rows and with the people of running
  * campaigns, so that replies find their conversation; then the other replies; then their turns, whose answers
@@ -66,33 +75,44 @@ export async function recoverDeployment(
   deps: ActivityDeps,
   say: (line: string) => void,
 ): Promise<RecoveryReport | null> {
-  const lost = await findLostSpan(deps.database);
-  if (lost === null) return null;
+  const { database } = deps;
+  const lost = await findLostSpan(database);
+  if (lost !== null) await markAccountsLost(database, lost);
+  const accounts = await listLostAccounts(database);
+  if (lost === null && accounts.length === 0) return null;
   const begunAt = new Date();
-  say(`Lost: ${lost.since.toISOString()} to ${lost.until.toISOString()}.`);
-  await untilListed(deps, lost, say);
   const totals = { accounts: 0, inbound: 0, adopted: 0, unexplained: 0, peopleToReview: 0 };
-  for (const accountId of await listAccountIds(deps.database)) {
-    const loaded = await deps.accounts.findFresh(accountId);
-    if (loaded === null) continue;
-    say(`Account ${accountId}: reading what people texted and what was sent ...`);
-    const account = await recoverAccount(deps, loaded, lost);
-    totals.accounts += 1;
-    totals.inbound += account.inbound;
-    totals.adopted += account.adopted;
-    totals.unexplained += account.unexplained;
-    totals.peopleToReview += account.peopleToReview;
-    say(
-      `Account ${accountId}: ${account.inbound} texts from people, ${account.adopted} sent texts recognised, ${account.unexplained} not.`,
-    );
+  const failed: string[] = [];
+  for (const { id, ...span } of accounts) {
+    say(`Account ${id}: lost ${span.since.toISOString()} to ${span.until.toISOString()}.`);
+    try {
+      await untilListed(deps, span, say);
+      const account = await recoverAccount(deps, id, span);
+      await markAccountRecovered(database, id);
+      totals.accounts += 1;
+      totals.inbound += account.inbound;
+      totals.adopted += account.adopted;
+      totals.unexplained += account.unexplained;
+      totals.peopleToReview += account.peopleToReview;
+      say(
+        `Account ${id}: ${account.inbound} texts from people, ${account.adopted} sent texts recognised, ${account.unexplained} not.`,
+      );
+    } catch (error) {
+      // One tenant's revoked token must not keep the others from sending; this account stays closed.
+      failed.push(id);
+      say(`Account ${id}: NOT recovered, it stays closed. ${String(error)}`);
+    }
   }
-  const doubted = await doubtWhatWasPlanned(deps.database, {
-    plannedBefore: begunAt,
-    lostSince: new Date(lost.since.getTime() - SKEW_MS),
-  });
-  const epoch = await leaveSafeMode(deps.database);
-  await ringEverything(deps.database);
-  return { lost, ...totals, doubted, epoch };
+  const doubted =
+    lost === null
+      ? 0
+      : await doubtWhatWasPlanned(database, {
+          plannedBefore: begunAt,
+          lostSince: new Date(lost.since.getTime() - SKEW_MS),
+        });
+  const epoch = lost === null ? null : await leaveSafeMode(database);
+  await ringEverything(database);
+  return { ...totals, failed, doubted, epoch };
 }
 
 /** Waits until every text sent before the loss stands in the provider's list. */
@@ -112,9 +132,11 @@ type AccountReport = Pick<RecoveryReport, 'inbound' | 'adopted' | 'unexplained' 
 
 async function recoverAccount(
   deps: ActivityDeps,
-  loaded: LoadedAccount,
+  accountId: string,
   lost: LostSpan,
 ): Promise<AccountReport> {
+  const loaded = await deps.accounts.findFresh(accountId);
+  if (loaded === null) throw new Error('the account is gone');
   const arrivals = await readArrivals(deps, loaded);
   let inbound = await storeOldestFirst(deps, arrivals.filter(isStop));
   const sent = await readUnknownTexts(deps, loaded, lost);
@@ -215,6 +237,11 @@ async function explain(
     const people = await findAudienceOf(deps.database, loaded.account.id, rest);
     const found = rest.flatMap((text) => toFirstText(text, people, reported.get(text.pid)));
     await insertSentRows(deps.database, loaded.account.id, found);
+    // A row of that id may be there in another state: what was sent is proven now.
+    await adopt(deps, loaded, {
+      texts: found,
+      rows: new Map(found.map((row) => [row.pid, row.id])),
+    });
     const explained = new Set(found.map((row) => row.pid));
     unexplained.push(...rest.filter((text) => !explained.has(text.pid)));
   }

@@ -41,8 +41,8 @@ select a.id, a.org_id, o.name as org_name, a.provider, a.account_sid, a.auth_tok
        a.state::text as state, a.gap_since, a.inbound_seen_at
   from provider_account a join org o on o.id = a.org_id`;
 
-/** Nobody has thrown a kill switch over the account `a`: its own, its org's, the deployment's; and no safe mode. */
-export const ACCOUNT_IS_ON = `a.state = 'active'
+/** Nobody has thrown a kill switch over the account `a`: its own, its org's, the deployment's; and nothing of it is lost. */
+export const ACCOUNT_IS_ON = `a.state = 'active' and a.lost_since is null
        and not exists (select 1 from org o where o.id = a.org_id and o.sending_stopped_at is not null)
        and not exists (select 1 from deployment d where d.id = 1 and (d.stopped_at is not null or d.safe_mode_at is not null))`;
 

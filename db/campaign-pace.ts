@@ -1,4 +1,4 @@
-import type { BrakeCounts } from '../domain/brakes.ts';
+import type { BrakeMark } from '../domain/brakes.ts';
 import type { Database } from './client.ts';
 
 /** Conversations of a campaign that wait for a person; counts no further than `limit`. */
@@ -43,11 +43,11 @@ export async function setProjection(
 export async function setBrakeMark(
   database: Database,
   campaignId: string,
-  counts: BrakeCounts,
+  mark: BrakeMark,
 ): Promise<void> {
   await database.query(
     'update campaign_progress set brake_mark = $2::jsonb where campaign_id = $1::uuid returning 1 as done',
     campaignId,
-    JSON.stringify(counts),
+    JSON.stringify(mark),
   );
 }

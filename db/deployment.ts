@@ -115,6 +115,37 @@ export async function findLostSpan(database: Database): Promise<LostSpan | null>
   return row ?? null;
 }
 
+/** Whether nothing may be sent, planned or ended. */
+export async function isInSafeMode(database: Database): Promise<boolean> {
+  return (await findLostSpan(database)) !== null;
+}
+
+/** Notes for every account what may be missing of it, so that each is recovered by itself. */
+export async function markAccountsLost(database: Database, lost: LostSpan): Promise<void> {
+  await database.query(
+    `update provider_account set lost_since = least(lost_since, $1::timestamptz), lost_until = greatest(lost_until, $2::timestamptz) returning 1 as done`,
+    lost.since,
+    lost.until,
+  );
+}
+
+/** Accounts that wait for a recovery, with what may be missing of each. */
+export async function listLostAccounts(
+  database: Database,
+): Promise<(LostSpan & { readonly id: string })[]> {
+  return database.query(
+    'select id, lost_since as since, lost_until as until from provider_account where lost_since is not null order by id limit 10000',
+  );
+}
+
+/** Opens an account again of which everything is known. */
+export async function markAccountRecovered(database: Database, accountId: string): Promise<void> {
+  await database.query(
+    'update provider_account set lost_since = null, lost_until = null where id = $1::uuid returning 1 as done',
+    accountId,
+  );
+}
+
 /** Puts the deployment into safe mode by hand, as of an instant; what a beat noted already stays. */
 export async function enterSafeMode(database: Database, since: Date): Promise<void> {
   await database.query(

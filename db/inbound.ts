@@ -128,9 +128,10 @@ scoped as (
    where f.kind = 'stop'),
 stops as (select distinct on (org_id, address, programme) * from scoped order by org_id, address, programme, n),
 suppressed as (
-  insert into suppression (id, org_id, scope, programme, address, reason, source, evidence_message_id)
+  insert into suppression (id, org_id, scope, programme, address, reason, source, evidence_message_id, created_at)
   select suppression_id, org_id, case when programme is null then 'org' else 'programme' end::suppression_scope, programme, address,
-         'stop', 'reply', id from stops order by address, org_id, programme
+         -- As of when it was said, where that is known: a start that followed it lifts it, in whatever order they come in.
+         'stop', 'reply', id, case when timed then least(received_at, now()) else now() end from stops order by address, org_id, programme
   on conflict do nothing returning org_id, address, evidence_message_id),
 doomed as (
   select m.id from message m join stops s on s.org_id = m.org_id and s.address = m.address and (s.programme is null or s.programme = m.programme)
@@ -155,7 +156,8 @@ replies as (
                        conversation_id, contact_id, body, encoding, segments, due_at, not_after)
   select (f.answer->>'id')::uuid, f.org_id, 'outbound', (f.answer->>'purpose')::message_purpose, 'planned', 'pool', (f.answer->>'priority')::smallint,
          f.account_id, f.pool_id, f.sender_id, f.sender, f.address, t.id, t.contact_id, f.answer->>'body',
-         (f.answer->>'encoding')::segment_encoding, (f.answer->>'segments')::smallint, now(), now() + ${STOP_CONFIRMATION_WITHIN_MS} * interval '1 ms'
+         (f.answer->>'encoding')::segment_encoding, (f.answer->>'segments')::smallint, now(),
+         case when f.timed then least(f.received_at, now()) else now() end + ${STOP_CONFIRMATION_WITHIN_MS} * interval '1 ms'
     from due f join talk t on t.id = f.conversation_id where f.answer->>'id' is not null
   on conflict (id) do nothing returning pool_id),
 ${wakePools('select pool_id from replies')},

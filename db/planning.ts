@@ -4,7 +4,7 @@ import { RING_AGAIN, wakePools } from './wake.ts';
 
 /** The hours of the org `o`, as JSON. */
 export const ORG_HOURS = `jsonb_build_object('laws', o.hours_laws, 'startMinute', o.hours_start_minute, 'endMinute', o.hours_end_minute,
-              'days', o.hours_days, 'blackout', o.hours_blackout)`;
+              'days', o.hours_days, 'blackout', o.hours_blackout, 'version', o.hours_version)`;
 
 /** A campaign as the planner needs it. */
 export interface PlanningCampaign {
@@ -41,6 +41,8 @@ export interface PlanningCampaign {
   readonly brake_opt_outs: number | null;
   readonly brake_violations: number | null;
   readonly brake_mark: unknown;
+  /** The database was restored and knows less than was sent: nothing is planned or finished. */
+  readonly safe_mode: boolean;
   /** The database's clock: windows and starts must not depend on that of one worker. */
   readonly now: Date;
 }
@@ -57,7 +59,8 @@ export async function findPlanningCampaign(
             ${ORG_HOURS} as org_hours,
             coalesce((select sum(s.segments_per_second)::float8 from sender s where s.pool_id = c.pool_id and s.state = 'active'), 0) as pool_rate,
             c.reply_window_s, c.starts_at, c.launched_at, c.replies_closed_at, p.frozen_at, p.planned_all_at, c.finish_by,
-            c.max_open_replies, c.brake_min_texts, c.brake_failures, c.brake_opt_outs, c.brake_violations, p.brake_mark, clock_timestamp() as now
+            c.max_open_replies, c.brake_min_texts, c.brake_failures, c.brake_opt_outs, c.brake_violations, p.brake_mark, clock_timestamp() as now,
+            exists (select 1 from deployment where safe_mode_at is not null) as safe_mode
        from campaign c join script_version v on v.id = c.script_version_id join org o on o.id = c.org_id
        join campaign_progress p on p.campaign_id = c.id
       where c.id = $1::uuid and c.launched_at is not null`,
@@ -150,24 +153,26 @@ export async function listCursors(database: Database, campaignId: string): Promi
 
 /**
  * Notes when the texting hours of zone sets open and close next; null: never. First texts that are still
- * planned and were never tried move to the new hours: they would be skipped at the close of the old.
+ * planned move to the new hours: they would be skipped at the close of the old.
  */
 const SET_WINDOWS = `
 with w as (select * from unnest($2::int[], $3::timestamptz[], $4::timestamptz[], $5::timestamptz[]) w(zone_set_id, opens_at, closes_at, not_after)),
 noted as (
   update campaign_cursor u set opens_at = w.opens_at, closes_at = w.closes_at, no_legal_hour = w.opens_at is null
-    from w where u.campaign_id = $1::uuid and u.wave = 0 and u.zone_set_id = w.zone_set_id returning 1),
+    from w where u.campaign_id = $1::uuid and u.wave = 0 and u.zone_set_id = w.zone_set_id
+     and exists (select 1 from campaign c join org o on o.id = c.org_id where c.id = u.campaign_id and o.hours_version = $6::int) returning u.zone_set_id),
 held as (
   select m.id, greatest(w.opens_at, m.due_at) as due_at, w.not_after
     from message m join campaign_contact k on k.id = m.conversation_id join w on w.zone_set_id = k.zone_set_id
-   where m.campaign_id = $1::uuid and m.state = 'planned' and m.purpose = 'campaign' and m.attempt = 0 and w.opens_at is not null
+   where m.campaign_id = $1::uuid and m.state = 'planned' and m.purpose = 'campaign' and w.opens_at is not null
+     and w.zone_set_id in (select zone_set_id from noted)
    order by m.id for update of m),
 moved as (update message m set due_at = h.due_at, not_after = h.not_after from held h where m.id = h.id returning 1)
 select (select count(*)::int from moved) as moved, (select count(*)::int from noted) as noted`;
 
 export async function setCursorWindows(
   database: Database,
-  campaignId: string,
+  campaign: { readonly id: string; readonly org_hours: Pick<OrgHours, 'version'> },
   windows: readonly {
     readonly zoneSetId: number;
     readonly opensAt: Date | null;
@@ -179,11 +184,12 @@ export async function setCursorWindows(
   if (windows.length === 0) return;
   await database.query(
     SET_WINDOWS,
-    campaignId,
+    campaign.id,
     windows.map((window) => window.zoneSetId),
     windows.map((window) => window.opensAt),
     windows.map((window) => window.closesAt),
     windows.map((window) => window.notAfter),
+    campaign.org_hours.version,
   );
 }
 
@@ -237,7 +243,10 @@ with moved as (
   update campaign_cursor u set next_seq = $4::int
    where u.campaign_id = $1::uuid and u.wave = 0 and u.zone_set_id = $2::int and u.next_seq = $3::int
      and exists (select 1 from campaign c where c.id = $1::uuid and c.state = 'running' and c.fence = $5::int)
+     -- Hours that were just changed are worked out anew first.
+     and (u.closes_at is not null or u.no_legal_hour)
      and not exists (select 1 from deployment where safe_mode_at is not null)
+     and not exists (select 1 from campaign c join provider_account a on a.id = c.account_id where c.id = $1::uuid and a.lost_since is not null)
   returning u.org_id),
 planned as (
   insert into message (id, org_id, direction, purpose, state, driver, priority, account_id, pool_id, address, campaign_id,

@@ -34,6 +34,27 @@ export type BrakeVerdict =
   /** Over a limit: pause, for this reason. */
   | { readonly kind: 'trip'; readonly reason: string };
 
+/** The mark from which the brakes look, and when texts were last seen to go out (ms since 1970). */
+export interface BrakeMark extends BrakeCounts {
+  readonly seenTexts: number;
+  readonly seenAtMs: number;
+}
+
+/** Texts that went out before a pause of so long have had their failures and opt-outs, or have them in the pause. */
+const QUIET_MS = 60_000;
+
+/**
+ * Moves a mark on to what is seen now. What is reported in quiet times belongs to texts of before: it counts against
+ * nobody, or the stops of a night would stand against the first texts of the morning.
+ */
+export function watchBrakes(mark: BrakeMark | null, now: BrakeCounts, nowMs: number): BrakeMark {
+  if (mark === null) return { ...now, seenTexts: now.texts, seenAtMs: nowMs };
+  const isQuiet = now.texts === mark.seenTexts;
+  if (isQuiet && nowMs - mark.seenAtMs < QUIET_MS) return mark;
+  const moved = { ...mark, seenTexts: now.texts, seenAtMs: isQuiet ? mark.seenAtMs : nowMs };
+  return isQuiet ? { ...moved, ...now, texts: mark.texts } : moved;
+}
+
 /**
  * Judges the texts since a mark, so that a spike shows however long the campaign was calm before it.
  *

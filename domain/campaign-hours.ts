@@ -11,6 +11,8 @@ export interface OrgHours {
   readonly days: readonly number[] | null;
   /** Local dates on which it texts nobody. */
   readonly blackout: readonly string[];
+  /** Raised with every change. */
+  readonly version: number;
 }
 
 /** Holds everything that bounds when a campaign's first texts may go out. */

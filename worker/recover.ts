@@ -34,6 +34,8 @@ export async function runRecover(since: Date | null, print: (line: string) => vo
         ? 'The deployment is not in safe mode: there is nothing to recover. If the database was restored and nobody noticed, say since when: npm start -- recover --since 2026-01-31T12:00:00Z'
         : describe(report),
     );
+    if (report !== null && report.failed.length > 0)
+      throw new Error('Some accounts were not recovered. Repair them, then run recover again.');
   } finally {
     await runtime.close();
   }
@@ -41,7 +43,8 @@ export async function runRecover(since: Date | null, print: (line: string) => vo
 
 function describe(report: NonNullable<Awaited<ReturnType<typeof recoverDeployment>>>): string {
   return [
-    `Recovered ${report.accounts} accounts; epoch ${report.epoch}. Workers claim again.`,
+    `Recovered ${report.accounts} accounts${report.epoch === null ? '' : `; epoch ${report.epoch}`}. Workers claim again.`,
+    ...report.failed.map((id) => `  NOT recovered, and closed until it is: account ${id}`),
     `  ${report.inbound} texts from people were stored, stops first`,
     `  ${report.adopted} sent texts were recognised: they are not sent again`,
     `  ${report.unexplained} sent texts were not: ${report.peopleToReview} people are kept back until you lift their suppression (reason recovery_review)`,

@@ -150,6 +150,7 @@ export function createOrgRoutes(deps: ApiDeps) {
         blackoutDates: blackoutDates === undefined ? undefined : toDates(blackoutDates),
       };
       await changeOrg(tenant, { limits, actor: actorOf(c) });
+      deps.notify();
       return c.json(showOrg(await readOrg(tenant)), 200);
     })
     .openapi(stop, async (c) => {

@@ -73,7 +73,7 @@ describe('planning', () => {
       ledger().orgId,
       people,
     );
-    await setCursorWindows(database, campaign.id, [
+    await setCursorWindows(database, { id: campaign.id, org_hours: { version: 0 } }, [
       {
         zoneSetId: cursor?.zone_set_id ?? 0,
         opensAt: new Date(window.opensAtMs),
@@ -211,7 +211,7 @@ describe('a campaign of which everything is planned', () => {
   });
 });
 
-test('texts that are still planned when their hours close move to the next hours; one that was tried stays', async () => {
+test('texts that are still planned when their hours close move to the next hours, those that were handed back too', async () => {
   const campaign = await ledger().addCampaign({ people: 3 });
   const { database } = ledger();
   const [tried] = campaign.people;
@@ -226,7 +226,7 @@ test('texts that are still planned when their hours close move to the next hours
   );
   const opensAt = new Date(Date.now() + 3_600_000);
   const closesAt = new Date(Date.now() + 7_200_000);
-  await setCursorWindows(database, campaign.id, [
+  await setCursorWindows(database, { id: campaign.id, org_hours: { version: 0 } }, [
     { zoneSetId: zone?.id ?? 0, opensAt, closesAt, notAfter: closesAt },
   ]);
   const rows = await database.query<{ n: number; moved: boolean; attempt: number }>(
@@ -238,7 +238,7 @@ test('texts that are still planned when their hours close move to the next hours
   );
   expect(rows).toEqual([
     { n: 2, moved: true, attempt: 0 },
-    { n: 1, moved: false, attempt: 1 },
+    { n: 1, moved: true, attempt: 1 },
   ]);
 });
 

@@ -2,6 +2,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { recoverDeployment, type RecoveryReport } from '../../activities/recovery.ts';
 import { causeId, newId } from '../../db/ids.ts';
 import { planTexts } from '../../db/planning.ts';
+import { findPoolWork } from '../../db/pools.ts';
+import { storeReports } from '../../db/reports.ts';
 import type { InboundText, RemoteText } from '../../providers/messaging-provider.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
 import { withLedger, type TestCampaign } from '../support/ledger.ts';
@@ -138,7 +140,7 @@ describe('a recovery', () => {
     await recover([sent(person.address, BODY)]);
     expect(await textsTo(person)).toEqual([{ id, state: 'accepted', purpose: 'campaign' }]);
     await run(
-      `insert into campaign_cursor (campaign_id, zone_set_id, org_id, size, next_seq) values ($1::uuid, $2::int, $3::uuid, 1, 1)`,
+      `insert into campaign_cursor (campaign_id, zone_set_id, org_id, size, next_seq, closes_at) values ($1::uuid, $2::int, $3::uuid, 1, 1, now() + interval '1 hour')`,
       campaign.id,
       launched?.zone,
       ledger().orgId,
@@ -233,6 +235,52 @@ describe('a recovery', () => {
     expect(report).toMatchObject({ inbound: 0, adopted: 0, unexplained: 0 });
     expect(await textsTo(person)).toHaveLength(2);
     expect(await counters(campaign)).toEqual(first);
+  });
+
+  test('knows a first text by the id that a delivery report named, whatever became of its body', async () => {
+    const { campaign, person } = await onePerson();
+    const [launched] = await ledger().database.query<{ at: Date }>(
+      'select launched_at as at from campaign where id = $1::uuid',
+      campaign.id,
+    );
+    const id = causeId(
+      launched?.at.getTime() ?? 0,
+      'campaign-text',
+      person.conversationId,
+      'ask',
+      0,
+      1,
+    );
+    await run('delete from message where id = $1::uuid', person.messageId);
+    const text = sent(person.address, 'Hi Ada, will you vote? (shortened)');
+    await storeReports(ledger().database, [
+      {
+        accountId: ledger().accountId,
+        orgId: ledger().orgId,
+        messageId: id,
+        providerMessageId: text.providerMessageId,
+        status: 'delivered',
+        errorCode: null,
+      },
+    ]);
+    expect(await recover([text])).toMatchObject({ adopted: 1, unexplained: 0 });
+    expect(await textsTo(person)).toEqual([{ id, state: 'accepted', purpose: 'campaign' }]);
+  });
+
+  test('keeps an account closed that it cannot read, and goes on with the others', async () => {
+    await onePerson();
+    const broken = createScriptedProvider({
+      listInbound: async () => {
+        throw new Error('401');
+      },
+    });
+    const deps = createActivityDeps(ledger(), broken);
+    const report = await recoverDeployment(deps, () => {});
+    expect(report).toMatchObject({ accounts: 0, failed: [ledger().accountId] });
+    expect(await findPoolWork(ledger().database, ledger().poolId)).toBeNull();
+    // Not in safe mode any more, but this account is still to be recovered.
+    expect(await recover([])).toMatchObject({ accounts: 1, failed: [], epoch: null });
+    expect(await findPoolWork(ledger().database, ledger().poolId)).not.toBeNull();
   });
 
   test('raises the epoch and opens claims', async () => {

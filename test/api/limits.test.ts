@@ -217,6 +217,30 @@ describe('the hours of an org', () => {
     expect(freed.body).toMatchObject({ textingHours: null, hoursLaws: 'federal' });
   });
 
+  test('that change hold for a running campaign at once: its windows are worked out anew and its texts wait', async () => {
+    const { a, engine, send } = { a: api().a, engine: api().engine, send: api().send };
+    const made = await aCampaign(api(), a, { people: ['Flo'] });
+    await engine.query(
+      `with c as (update campaign set state = 'running', launched_at = now() where id = $1::uuid returning id, org_id),
+       p as (insert into campaign_progress (campaign_id, org_id) select id, org_id from c),
+       u as (
+         insert into campaign_cursor (campaign_id, zone_set_id, org_id, size, opens_at, closes_at)
+         select c.id, z.id, c.org_id, 1, now() - interval '1 hour', now() + interval '8 hours' from c, (select id from zone_set limit 1) z)
+       insert into message (id, org_id, direction, purpose, state, priority, account_id, address, body, segments, due_at, not_after, campaign_id)
+       select uuid_floor(now()), c.org_id, 'outbound', 'campaign', 'planned', 3, gen_random_uuid(), '+12125550499', 'Hi', 1, now(), now() + interval '8 hours', c.id
+         from c returning id`,
+      made.campaignId,
+    );
+    await send('PATCH /v1/org', { key: a.admin, body: { blackoutDates: ['2026-12-31'] } });
+    const [after] = await engine.query<{ waits: boolean; known: boolean; rung: boolean }>(
+      `select (select due_at > now() + interval '20 s' from message where campaign_id = $1::uuid) as waits,
+              (select closes_at is not null from campaign_cursor where campaign_id = $1::uuid) as known,
+              exists (select 1 from outbox where kind = 'wake_campaign' and ref_id = $1::uuid) as rung`,
+      made.campaignId,
+    );
+    expect(after).toEqual({ waits: true, known: false, rung: true });
+  });
+
   test('show in a preview where nobody may be texted by them', async () => {
     const { a, send } = { a: api().a, send: api().send };
     const made = await aCampaign(api(), a, { people: ['Eve'] });

@@ -9,7 +9,7 @@ import { keysOf } from '../../domain/ranges.ts';
 import { zonesForPhone } from '../../domain/texting-hours.ts';
 
 const ALWAYS = { startMinute: 0, endMinute: 1_440, days: [1, 2, 3, 4, 5, 6, 7], blackoutDates: [] };
-const NO_ORG = { startMinute: null, endMinute: null, days: null, blackout: [] };
+const NO_ORG = { startMinute: null, endMinute: null, days: null, blackout: [], version: 0 };
 
 /** The window of a person by number and postcode, as local-looking ISO minutes in UTC. */
 function windowOf(

@@ -40,7 +40,7 @@ describe('a worker whose clock is an hour ahead', () => {
       orgId,
     );
     const [opensAt, closesAt] = [HOUR_MS / 2, 3 * HOUR_MS].map((ms) => new Date(Date.now() + ms));
-    await setCursorWindows(database, campaign.id, [
+    await setCursorWindows(database, { id: campaign.id, org_hours: { version: 0 } }, [
       {
         zoneSetId: cursor?.id ?? 0,
         opensAt: opensAt ?? null,

@@ -138,7 +138,7 @@ test.each(['plan.storing', 'plan.stored'])(
       orgId,
     );
     const [opensAt, closesAt] = [-HOUR_MS, HOUR_MS].map((ms) => new Date(Date.now() + ms));
-    await setCursorWindows(database, campaign.id, [
+    await setCursorWindows(database, { id: campaign.id, org_hours: { version: 0 } }, [
       {
         zoneSetId: cursor?.id ?? 0,
         opensAt: opensAt ?? null,

@@ -68,6 +68,11 @@ create table sender_load (
 ) with (fillfactor = 50);
 comment on table sender_load is 'Segments of one sender that the provider took in a minute, and how many of these the carrier has; what is between waits inside the provider.';
 
+alter table provider_account
+  add column lost_since timestamptz(3),
+  add column lost_until timestamptz(3);
+comment on column provider_account.lost_since is 'Since when texts may be missing from a restored database: while set, nothing is planned or claimed for this account.';
+
 alter table deployment
   add column stopped_at timestamptz(3),
   add column stopped_reason text,

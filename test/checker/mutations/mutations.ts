@@ -264,6 +264,11 @@ export const HOLDING_MUTATIONS: readonly Mutation[] = [
         find: 'const SLACK = 1.02;',
         replace: 'const SLACK = 0.05;',
       },
+      {
+        file: 'activities/sender-pace.ts',
+        find: 'const NEAREST = 0.95;',
+        replace: 'const NEAREST = 0;',
+      },
     ],
   },
 ];
