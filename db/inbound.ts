@@ -128,10 +128,9 @@ scoped as (
    where f.kind = 'stop'),
 stops as (select distinct on (org_id, address, programme) * from scoped order by org_id, address, programme, n),
 suppressed as (
-  insert into suppression (id, org_id, scope, programme, address, reason, source, evidence_message_id, created_at)
+  insert into suppression (id, org_id, scope, programme, address, reason, source, evidence_message_id)
   select suppression_id, org_id, case when programme is null then 'org' else 'programme' end::suppression_scope, programme, address,
-         -- As of when it was said, where that is known: a start that followed it lifts it, in whatever order they come in.
-         'stop', 'reply', id, case when timed then least(received_at, now()) else now() end from stops order by address, org_id, programme
+         'stop', 'reply', id from stops order by address, org_id, programme
   on conflict do nothing returning org_id, address, evidence_message_id),
 doomed as (
   select m.id from message m join stops s on s.org_id = m.org_id and s.address = m.address and (s.programme is null or s.programme = m.programme)
@@ -140,7 +139,8 @@ ${skipRows({ picked: 'doomed', reason: `'opted_out'` })},
 lifted as (
   update suppression s set lifted_at = now(), lifted_by = 'reply ' || f.id from fresh f
    where f.kind = 'start' and s.org_id = f.org_id and s.address = f.address and s.lifted_at is null and s.reason <> '${REVIEW_REASON}'
-     and s.created_at < f.received_at - case when f.timed then interval '0' else interval '${WEBHOOK_MAY_BE_LATE_S} s' end
+     -- By when it was said, which a list tells: a start that followed it lifts it, also where it was stored late.
+     and coalesce((select m.created_at from message m where m.id = s.evidence_message_id), s.created_at) < f.received_at - case when f.timed then interval '0' else interval '${WEBHOOK_MAY_BE_LATE_S} s' end
      and not exists (select 1 from stops x where x.org_id = f.org_id and x.address = f.address)
   returning s.org_id, s.address),
 due as (
