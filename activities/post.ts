@@ -1,8 +1,7 @@
 import { POST_WITHIN_MS, type ClaimedMessage } from '../db/claims.ts';
-import { slowDown } from '../db/permits.ts';
-import { markContacts, setSenderState, stopAccount, type SendRecord } from '../db/records.ts';
+import { applyToSending } from '../db/consequences.ts';
+import { markContacts, type SendRecord } from '../db/records.ts';
 import { suppress } from '../db/suppressions.ts';
-import { changeCampaign } from '../db/campaigns.ts';
 import type { LoadedAccount } from '../db/accounts.ts';
 import type { ErrorRule } from '../providers/error-rule.ts';
 import type { SendOutcome } from '../providers/messaging-provider.ts';
@@ -153,7 +152,6 @@ async function applyRule(
   rule: ErrorRule,
 ): Promise<void> {
   const { database } = deps;
-  const reason = `${rule.code}: ${rule.meaning}`;
   if (rule.contact === 'opted-out') {
     await suppress(database, {
       orgId: message.org_id,
@@ -169,30 +167,12 @@ async function applyRule(
       rule.contact === 'landline' ? 'landline' : 'invalid_number',
     );
   }
-  if (rule.sender === 'slow-down') await slowDown(database, 'sender', message.sender_id);
-  if (rule.sender === 'hold' || rule.sender === 'stop-sender') {
-    await setSenderState(database, {
-      senderId: message.sender_id,
-      state: rule.sender === 'hold' ? 'held' : 'stopped',
-      reason,
-      heldMs: rule.retryAfterMs,
-    });
-    deps.log.error({ sender: message.sender_id, code: rule.code }, 'a sender was taken out of use');
-  }
-  if (rule.sender === 'stop-account') {
-    await stopAccount(database, message.account_id, reason);
+  await applyToSending(database, message, rule);
+  if (!['none', 'slow-down'].includes(rule.sender)) {
     deps.log.error(
-      { account: message.account_id, code: rule.code },
-      'a provider account was stopped',
+      { sender: message.sender_id, account: message.account_id, code: rule.code },
+      'a sender or its account was taken out of use',
     );
-  }
-  if (rule.campaign === 'pause' && message.campaign_id !== null) {
-    await changeCampaign(database, {
-      campaignId: message.campaign_id,
-      action: 'pause',
-      actor: 'engine',
-      reason,
-    });
   }
 }
 

@@ -2,6 +2,7 @@ import type { Database } from './client.ts';
 import { idRange } from '../domain/derived-id.ts';
 import { settleBudget } from './budgets.ts';
 import { newId } from './ids.ts';
+import { applyToSending, type SendingRule } from './consequences.ts';
 import { markContacts } from './records.ts';
 import { suppressReported } from './suppressions.ts';
 import { RING_AGAIN } from './wake.ts';
@@ -85,13 +86,19 @@ counted as (
       union all select org_id, campaign_id, 'state', state::text, 1 from lifted where state <> was
       union all select org_id, campaign_id, 'state', was::text, -1 from lifted where state <> was) t
    where campaign_id is not null group by 1, 2, 3, 4)
-select h.id, h.contact_id, t.code as error_code from held h join top t on t.message_id = h.id where t.code is not null`;
+select h.id, h.contact_id, t.code as error_code, m.account_id, m.sender_id, m.campaign_id, h.was_code is null as fresh
+  from held h join top t on t.message_id = h.id join message m on m.id = h.id and m.id between $2::uuid and $3::uuid where t.code is not null`;
 
 /** Rows whose report carried an error number, for the rules that number stands for; also when it was known already, so that a repeat applies what a crash left undone. */
 export interface ReportedError {
   readonly id: string;
   readonly contact_id: string | null;
   readonly error_code: number;
+  readonly account_id: string;
+  readonly sender_id: string | null;
+  readonly campaign_id: string | null;
+  /** Whether it is the text's first: whoever put a sender to use again must not lose it to a repeat. */
+  readonly fresh: boolean;
 }
 
 export async function storeReports(
@@ -138,16 +145,19 @@ export async function quarantine(
   );
 }
 
-/** What an error number says about a person. */
-export type ContactRule = (errorCode: number) => {
+/** What an error number says about a person, and about whoever texted them. */
+export type ReportRule = (errorCode: number) => SendingRule & {
   readonly contact: 'none' | 'invalid-number' | 'landline' | 'opted-out';
 };
 
-/** Applies what the carrier's error numbers say about people: dead numbers, landlines, opt-outs that we missed. */
+/**
+ * Applies what the carrier's error numbers say: dead numbers, landlines, opt-outs that we missed, senders that are
+ * not registered, accounts that are suspended.
+ */
 export async function applyReportedErrors(
   database: Database,
   errors: readonly ReportedError[],
-  ruleOf: ContactRule,
+  ruleOf: ReportRule,
 ): Promise<void> {
   const by = (contact: string): ReportedError[] =>
     errors.filter((error) => ruleOf(error.error_code).contact === contact);
@@ -159,4 +169,10 @@ export async function applyReportedErrors(
     database,
     by('opted-out').map((row) => row.id),
   );
+  // Once for each sender, campaign and number: a batch of reports mostly says one thing.
+  const fresh = errors.filter((error) => error.fresh);
+  const each = new Map(
+    fresh.map((row) => [`${row.sender_id} ${row.campaign_id} ${row.error_code}`, row]),
+  );
+  for (const row of each.values()) await applyToSending(database, row, ruleOf(row.error_code));
 }

@@ -41,6 +41,10 @@ async function plan({ campaignId }: TestCampaign): Promise<void> {
   });
   await changeCampaign(engine, { campaignId, action: 'start', actor: 'engine' });
   const running = await findPlanningCampaign(engine, campaignId);
+  await engine.query(
+    `update campaign_cursor set opens_at = now(), closes_at = now() + interval '8 hours' where campaign_id = $1::uuid returning 1 as done`,
+    campaignId,
+  );
   for (const cursor of await listCursors(engine, campaignId)) {
     const slice = { campaignId, zoneSetId: cursor.zone_set_id, fromSeq: 1, toSeq: cursor.size };
     const people = await listAudience(engine, slice);

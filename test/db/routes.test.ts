@@ -156,9 +156,11 @@ describe('an error number in a report', () => {
     ['once more with a lower rank', 'sent'],
   ])('is returned when the report comes %s', async (_name, status) => {
     const text = await onTheWire();
-    const expected = [{ id: text.id, contact_id: text.contactId, error_code: 30640 }];
-    expect(await report(text, 'undelivered', 30640)).toEqual(expected);
-    expect(await report(text, status, 30640)).toEqual(expected);
+    const expected = { id: text.id, contact_id: text.contactId, error_code: 30640 };
+    const first = await report(text, 'undelivered', 30640);
+    expect(first).toEqual([expect.objectContaining({ ...expected, fresh: true })]);
+    const again = await report(text, status, 30640);
+    expect(again).toEqual([expect.objectContaining({ ...expected, fresh: false })]);
   });
 
   test('is not returned for another account’s text, nor where there is none', async () => {
