@@ -45,15 +45,15 @@ test('a process that was frozen between its claim and its POST posts nothing whe
   // Others give its rows up, and the people get their text by a second try.
   const given = await waitUntil(async () => ((await lost()).length > 0 ? lost() : null), {
     what: 'the lease of the frozen rows to end',
-    timeoutMs: 40_000,
+    timeoutMs: 90_000,
   });
   await waitUntil(async () => (await createdFor(stack, AREA)).size === PEOPLE, {
     what: 'everybody to have a text',
-    timeoutMs: 40_000,
+    timeoutMs: 90_000,
   });
   frozen.thaw();
   // It has woken when it has finished what it held: every row that it claimed is past its `post_before`.
-  const report = await stack.finished(campaign, 30_000);
+  const report = await stack.finished(campaign, 150_000);
   expect(report.sumsAgree).toBe(true);
   expect(await frozen.stop()).toBe('exit code 0');
 
@@ -66,4 +66,4 @@ test('a process that was frozen between its claim and its POST posts nothing whe
     const tries = await textsTo(stack, campaign, address);
     expect(tries.map(({ state }) => state)).toEqual(['lost', 'accepted']);
   }
-}, 120_000);
+}, 240_000);

@@ -48,7 +48,7 @@ async function acknowledgedAll(sids: readonly string[]): Promise<void> {
       const acknowledged = await stack.acknowledged();
       return sids.every((sid) => acknowledged.has(sid));
     },
-    { what: 'a 2xx for every text', timeoutMs: 30_000 },
+    { what: 'a 2xx for every text', timeoutMs: 90_000 },
   );
 }
 
@@ -104,9 +104,9 @@ describe('an ingest process', () => {
           );
           return row?.n === 12;
         },
-        { what: 'every text to have its last report', timeoutMs: 30_000 },
+        { what: 'every text to have its last report', timeoutMs: 90_000 },
       );
-      const report = await stack.finished(small, 30_000);
+      const report = await stack.finished(small, 150_000);
       expect(report.sumsAgree).toBe(true);
       expect(Object.values(report.delivery).reduce((sum, n) => sum + n, 0)).toBe(12);
     },

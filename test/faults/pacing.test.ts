@@ -14,7 +14,7 @@ beforeAll(async () => {
     workers: 2,
     settings: { SIMULATOR_LATENCY_MS: '40', MAX_CONCURRENT_SENDS: '8' },
   });
-}, 90_000);
+}, 240_000);
 afterAll(async () => stack?.close());
 
 async function createsTo(area: string): Promise<Create[]> {
@@ -121,5 +121,5 @@ describe('the pace, as the provider sees it', () => {
     expect(others).toBeGreaterThan(200);
     await halt(large, 'pause');
     expect(beside).toBeLessThan(alone * 2 + 1_000);
-  }, 120_000);
+  }, 240_000);
 });

@@ -22,7 +22,7 @@ beforeAll(async () => {
   });
   // All tries of a webhook are gone long before the database is back.
   await stack.steer('PUT', 'settings', { webhookRetryMs: 50 });
-}, 90_000);
+}, 240_000);
 afterAll(async () => stack?.close());
 
 /** The provider has given up on every one of these webhooks. */
@@ -69,11 +69,11 @@ test('Postgres that is killed and away loses nothing, and who said stop meanwhil
   const sids = await Promise.all(
     quitters.map((from) => stack.inject({ from, to, body: 'please remove me' })),
   );
-  await waitUntil(() => givenUp(sids), { what: 'the provider to give up', timeoutMs: 30_000 });
+  await waitUntil(() => givenUp(sids), { what: 'the provider to give up', timeoutMs: 90_000 });
   await waitUntil(() => Date.now() > killedAt + AWAY_MS, { what: 'the outage to be long' });
   await stack.postgresServer?.start();
 
-  const report = await stack.finished(campaign, 90_000);
+  const report = await stack.finished(campaign, 150_000);
   expect(report.sumsAgree).toBe(true);
   const stored = await storedInbound(stack);
   expect(sids.map((sid) => stored.get(sid))).toEqual(sids.map(() => 1));
@@ -83,7 +83,7 @@ test('Postgres that is killed and away loses nothing, and who said stop meanwhil
   expect(questions.map((create) => create.to).toSorted()).toEqual(
     peopleNumbers('702', PEOPLE).filter((person) => !quitters.includes(person)),
   );
-}, 150_000);
+}, 240_000);
 
 test('Postgres without a free connection answers no webhook with 2xx, and all is stored once when it has some again', async () => {
   const campaign = await stack.launch({
@@ -106,9 +106,9 @@ test('Postgres without a free connection answers no webhook with 2xx, and all is
     const sids = await Promise.all(
       peopleNumbers('303', 10).map((from) => stack.inject({ from, to, body: 'Who is this?' })),
     );
-    await waitUntil(() => givenUp(sids), { what: 'the provider to give up', timeoutMs: 30_000 });
+    await waitUntil(() => givenUp(sids), { what: 'the provider to give up', timeoutMs: 90_000 });
     await limitConnections(superuser, -1);
-    const report = await stack.finished(campaign, 60_000);
+    const report = await stack.finished(campaign, 150_000);
     expect(report.sumsAgree).toBe(true);
     const stored = await storedInbound(stack);
     expect(sids.map((sid) => stored.get(sid))).toEqual(sids.map(() => 1));
@@ -118,4 +118,4 @@ test('Postgres without a free connection answers no webhook with 2xx, and all is
   } finally {
     await superuser.end();
   }
-}, 120_000);
+}, 240_000);

@@ -28,13 +28,13 @@ beforeAll(async () => {
     replyWindowSeconds: 2,
     startMode: 'first_reply',
   });
-}, 120_000);
+}, 240_000);
 afterAll(async () => stack?.close(), 60_000);
 
 async function untilCreated(n: number): Promise<void> {
   await waitUntil(async () => (await createdFor(stack, AREA)).size >= n, {
     what: `${n} people to be texted`,
-    timeoutMs: 60_000,
+    timeoutMs: 90_000,
     everyMs: 100,
   });
 }
@@ -51,7 +51,7 @@ test('A database that is restored from a backup sends nothing until it has recov
     async () =>
       (await stack.database.query('select 1 from suppression where address = $1', stopper))
         .length === 1,
-    { what: 'the stop to be stored', timeoutMs: 20_000 },
+    { what: 'the stop to be stored', timeoutMs: 90_000 },
   );
   await stack.part('worker-1').kill();
   await stack.part('api').kill();
@@ -61,7 +61,7 @@ test('A database that is restored from a backup sends nothing until it has recov
   await stack.part('worker-1').start();
   await waitUntil(() => stack.part('worker-1').logs().includes('SAFE MODE'), {
     what: 'the worker to say that it is in safe mode',
-    timeoutMs: 20_000,
+    timeoutMs: 90_000,
   });
   const recovery = await stack.command('recover');
   expect(recovery).toMatchObject({ ended: 'exit code 0' });
@@ -71,7 +71,7 @@ test('A database that is restored from a backup sends nothing until it has recov
   const recoveredAt = during.filter(({ sid }) => sid !== null).length;
   expect(recoveredAt - before.filter(({ sid }) => sid !== null).length).toBeLessThanOrEqual(1);
 
-  const report = await stack.finished(campaign, 120_000);
+  const report = await stack.finished(campaign, 150_000);
   expect(report.sumsAgree).toBe(true);
   const created = await createdFor(stack, AREA);
   expect(repeated(created)).toEqual([]);

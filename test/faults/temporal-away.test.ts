@@ -61,7 +61,7 @@ test('while Temporal is away texts are stored, stops and a pause hold; when it i
     answeredAtMs + HOP_MS,
   );
   await stack.api.post(`${campaign.path}/resume`, campaignSchema.partial());
-  const report = await stack.finished(campaign, 60_000);
+  const report = await stack.finished(campaign, 150_000);
   expect(report.sumsAgree).toBe(true);
   const created = await createdFor(stack, AREA);
   expect(repeated(created)).toEqual([]);
@@ -82,4 +82,4 @@ test('while Temporal is away texts are stored, stops and a pause hold; when it i
       ?.filter(({ body, receivedAtMs }) => body.includes('?') && receivedAtMs > at + HOP_MS);
     expect(late).toEqual([]);
   }
-}, 120_000);
+}, 240_000);

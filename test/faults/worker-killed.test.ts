@@ -76,7 +76,7 @@ describe('workers that are killed', () => {
     await hurry();
     for (const [index, campaign] of campaigns.entries()) {
       const area = AREAS[index] ?? '';
-      const report = await stack.finished(campaign, 120_000);
+      const report = await stack.finished(campaign, 150_000);
       expect(report.sumsAgree).toBe(true);
       const created = await createdFor(stack, area);
       expect(repeated(created)).toEqual([]);
@@ -89,5 +89,5 @@ describe('workers that are killed', () => {
         [],
       );
     }
-  }, 150_000);
+  }, 240_000);
 });
