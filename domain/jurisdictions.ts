@@ -3,7 +3,7 @@ import { AREA_CODE_STATES } from './data/area-code-states.ts';
 import { HOURS_RULES, type HoursRuleRow } from './data/hours-rules.ts';
 import { ZIP_PREFIX_STATES } from './data/postcode-states.ts';
 import { usHolidays } from './holidays.ts';
-import { keysOf } from './ranges.ts';
+import { namesByKey, zipPrefix } from './ranges.ts';
 import type { HoursRule } from './texting-hours.ts';
 
 /** Which laws an org's texts are bound by: every place's, the federal ones alone, or none (its texts sell nothing). */
@@ -28,7 +28,7 @@ export function placesForPhone({
 }): string[] {
   const code = country.toUpperCase();
   if (!US_COUNTRIES.has(code)) return [code];
-  const zip = /^(\d{3})\d{2}(?:-?\d{4})?$/.exec((postcode ?? '').trim())?.[1];
+  const zip = zipPrefix(postcode ?? '');
   const states =
     (zip === undefined ? undefined : STATES_BY_ZIP.get(zip)) ??
     STATES_BY_AREA_CODE.get(e164.slice(2, 5));
@@ -37,16 +37,8 @@ export function placesForPhone({
 
 /** The United States and its territories, whose numbers have country codes of their own. */
 const US_COUNTRIES = new Set(['US', 'PR', 'VI', 'GU', 'AS', 'MP']);
-const STATES_BY_ZIP = placesByKey(ZIP_PREFIX_STATES);
-const STATES_BY_AREA_CODE = placesByKey(AREA_CODE_STATES);
-
-function placesByKey(table: Readonly<Record<string, string>>): Map<string, string[]> {
-  const places = new Map<string, string[]>();
-  for (const [place, list] of Object.entries(table)) {
-    for (const key of keysOf(list)) places.set(key, [...(places.get(key) ?? []), place]);
-  }
-  return places;
-}
+const STATES_BY_ZIP = namesByKey(ZIP_PREFIX_STATES);
+const STATES_BY_AREA_CODE = namesByKey(AREA_CODE_STATES);
 
 /**
  * Finds the hours that the laws of these places allow on a local date (YYYY-MM-DD) and in the ten days after it: a law

@@ -9,3 +9,17 @@ function keysOfRange(entry: string): string[] {
   const [from, to] = [Number(range[1]), Number(range[2])];
   return Array.from({ length: to - from + 1 }, (_, index) => String(from + index).padStart(3, '0'));
 }
+
+/** Turns a table of lists around: from each key to the names whose lists hold it, in the order of the table. */
+export function namesByKey(table: Readonly<Record<string, string>>): Map<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const [name, list] of Object.entries(table)) {
+    for (const key of keysOf(list)) names.set(key, [...(names.get(key) ?? []), name]);
+  }
+  return names;
+}
+
+/** The first three digits of a ZIP code, with its four more digits or without; undefined for anything else. */
+export function zipPrefix(postcode: string): string | undefined {
+  return /^(\d{3})\d{2}(?:-?\d{4})?$/.exec(postcode.trim())?.[1];
+}

@@ -1,7 +1,7 @@
 import { AREA_CODE_ZONES } from './data/area-code-zones.ts';
 import { COUNTRY_ZONES } from './data/country-zones.ts';
 import { CANADIAN_POSTCODE_ZONES, ZIP_PREFIX_ZONES } from './data/postcode-zones.ts';
-import { keysOf } from './ranges.ts';
+import { namesByKey, zipPrefix } from './ranges.ts';
 
 /** Lists a zone for every clock of the continental United States. */
 export const CONTINENTAL_US_ZONES: readonly string[] = [
@@ -36,28 +36,18 @@ export function zonesForPhone({
   return [...zones].toSorted();
 }
 
-const ZONES_BY_AREA_CODE = zonesByKey(AREA_CODE_ZONES);
-const ZONES_BY_ZIP_PREFIX = zonesByKey(ZIP_PREFIX_ZONES);
-const ZONES_BY_CANADIAN_PREFIX = zonesByKey(CANADIAN_POSTCODE_ZONES);
-const ZONES_BY_COUNTRY = zonesByKey(COUNTRY_ZONES);
+const ZONES_BY_AREA_CODE = namesByKey(AREA_CODE_ZONES);
+const ZONES_BY_ZIP_PREFIX = namesByKey(ZIP_PREFIX_ZONES);
+const ZONES_BY_CANADIAN_PREFIX = namesByKey(CANADIAN_POSTCODE_ZONES);
+const ZONES_BY_COUNTRY = namesByKey(COUNTRY_ZONES);
 
 function zonesOfPostcode(postcode: string): readonly string[] | undefined {
   const text = postcode.trim().toUpperCase();
-  const zip = /^(\d{3})\d{2}(?:-?\d{4})?$/.exec(text)?.[1];
+  const zip = zipPrefix(text);
   if (zip !== undefined) return ZONES_BY_ZIP_PREFIX.get(zip);
   const canadian = /^([A-Z]\d)[A-Z] ?\d[A-Z]\d$/.exec(text)?.[1];
   if (canadian === undefined) return undefined;
   return (
     ZONES_BY_CANADIAN_PREFIX.get(canadian) ?? ZONES_BY_CANADIAN_PREFIX.get(canadian.slice(0, 1))
   );
-}
-
-function zonesByKey(table: Readonly<Record<string, string>>): Map<string, string[]> {
-  const zones = new Map<string, string[]>();
-  for (const [zone, list] of Object.entries(table)) {
-    for (const key of keysOf(list)) {
-      zones.set(key, [...(zones.get(key) ?? []), zone]);
-    }
-  }
-  return zones;
 }
