@@ -1,5 +1,6 @@
 import type { ClaimResult, Watermark } from '../db/claims.ts';
 import type { CampaignLane } from '../db/pools.ts';
+import { NIL_ID } from '../domain/derived-id.ts';
 
 /**
  * Rows may appear below a watermark (a lock that was skipped, a retry, a transaction that took longer than
@@ -9,7 +10,6 @@ import type { CampaignLane } from '../db/pools.ts';
 const WATERMARK_RESET_MS = 1_500;
 /** Below the largest row returned, but never nearer to now than this. */
 const WATERMARK_LAG_MS = 2_000;
-const NIL_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Where a campaign's lane goes on, under one fence, until it is looked through from the start again. */
 export interface LaneMark {

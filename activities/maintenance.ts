@@ -7,7 +7,6 @@ import {
   ringOverduePools,
 } from '../db/housekeeping.ts';
 import { causeId, newId } from '../db/ids.ts';
-import { readClock } from '../db/deployment.ts';
 import { climb } from '../db/permits.ts';
 import {
   closeGap,
@@ -18,17 +17,16 @@ import {
   takeUnknown,
   type UnknownText,
 } from '../db/reconcile.ts';
-import { applyReportedErrors, storeReports } from '../db/reports.ts';
 import { listAccountIds, type LoadedAccount } from '../db/accounts.ts';
 import { sealAuditLog } from '../db/audit-seals.ts';
 import { errorKind } from '../db/client.ts';
-import { isInSafeMode } from '../db/deployment.ts';
+import { isInSafeMode, readClock } from '../db/deployment.ts';
 import { idTimeMs } from '../domain/derived-id.ts';
-import type { RemotePage, RemoteText } from '../providers/messaging-provider.ts';
-import { twilioErrorRule } from '../providers/twilio-errors.ts';
+import type { RemoteText } from '../providers/messaging-provider.ts';
 import { faultPoint } from '../faults/points.ts';
 import type { ActivityDeps } from './deps.ts';
 import { readInboundLists, storeOldestFirst } from './inbound-lists.ts';
+import { adoptListed, listedStatus, readSentList } from './sent-lists.ts';
 
 const UNKNOWN_A_ROUND = 100;
 const MAX_PAGES = 20;
@@ -122,18 +120,16 @@ async function reconcileText(deps: ActivityDeps, text: UnknownText): Promise<voi
   const [match] = candidates;
   const twins = await countTwins(deps.database, text);
   if (match !== undefined && candidates.length === 1 && twins === 1) {
-    const errors = await storeReports(deps.database, [
+    return adoptListed(deps, [
       {
         accountId: text.account_id,
         orgId: text.org_id,
         messageId: text.id,
         providerMessageId: match.providerMessageId,
-        status: match.status === 'none' ? 'queued' : match.status,
+        status: listedStatus(match),
         errorCode: match.errorCode,
       },
     ]);
-    await applyReportedErrors(deps.database, errors, twilioErrorRule);
-    return;
   }
   // More texts than rows, or rows than texts: nobody can say which is which, so all stay unknown. A text
   // nearby that is not known to us may be this one under another clock or with its body changed.
@@ -161,8 +157,14 @@ async function findCandidates(
 ): Promise<{ candidates: RemoteText[]; near: number } | null> {
   const from = text.claimed_at.getTime();
   const until = text.lease_until.getTime();
-  const listed = await readSent(deps, loaded, { to: text.address, since: from - NEAR_MS });
-  if (listed === null) return null;
+  const listed: RemoteText[] = [];
+  const isWhole = await readSentList(deps, loaded, {
+    to: text.address,
+    since: from - NEAR_MS,
+    maxPages: MAX_PAGES,
+    take: (items) => void listed.push(...items),
+  });
+  if (!isWhole) return null;
   const near = listed.filter(
     (remote) =>
       (text.sender === null || remote.from === text.sender) &&
@@ -182,25 +184,6 @@ async function findCandidates(
         isWithin(remote.createdAt, from - CLOCK_SKEW_MS, until + CLOCK_SKEW_MS),
     ),
   };
-}
-
-async function readSent(
-  deps: ActivityDeps,
-  loaded: LoadedAccount,
-  { to, since }: { to: string; since: number },
-): Promise<RemoteText[] | null> {
-  const listed: RemoteText[] = [];
-  let page: string | null = null;
-  for (let pages = 0; pages < MAX_PAGES; pages += 1) {
-    const read: RemotePage<RemoteText> = await deps.providers
-      .get(loaded.provider)
-      .listSent(loaded.account, { to, page });
-    listed.push(...read.items);
-    page = read.nextPage;
-    const oldest = read.items.at(-1)?.createdAt.getTime() ?? Number.POSITIVE_INFINITY;
-    if (page === null || oldest < since) return listed;
-  }
-  return null;
 }
 
 function isWithin(at: Date, from: number, until: number): boolean {

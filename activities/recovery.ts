@@ -27,15 +27,15 @@ import {
   type ListedText,
   type SentRow,
 } from '../db/recovery.ts';
-import { applyReportedErrors, storeReports } from '../db/reports.ts';
 import { REVIEW_REASON, suppress } from '../db/suppressions.ts';
+import { NIL_ID } from '../domain/derived-id.ts';
 import { measure } from '../domain/segments.ts';
-import type { RemotePage, RemoteText } from '../providers/messaging-provider.ts';
-import { twilioErrorRule } from '../providers/twilio-errors.ts';
+import type { RemoteText } from '../providers/messaging-provider.ts';
 import { createConversationActivities } from './conversations.ts';
 import type { ActivityDeps } from './deps.ts';
 import { firstText, writeFirstText } from './first-texts.ts';
 import { readInboundLists, storeOldestFirst } from './inbound-lists.ts';
+import { adoptListed, listedStatus, readSentList } from './sent-lists.ts';
 
 /** The provider's clock and ours may differ by this much (ms). */
 const SKEW_MS = 5_000;
@@ -44,7 +44,6 @@ const MAX_INBOUND_PAGES = 10_000;
 const MAX_SENT_PAGES = 100_000;
 const TEXTS_A_BATCH = 500;
 const TURNS_AT_ONCE = 8;
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 export interface RecoveryReport {
   readonly accounts: number;
@@ -174,28 +173,29 @@ async function readUnknownTexts(
   loaded: LoadedAccount,
   lost: LostSpan,
 ): Promise<ListedText[]> {
-  const provider = deps.providers.get(loaded.provider);
-  if (!provider.capabilities.listsSentTexts)
+  if (!deps.providers.get(loaded.provider).capabilities.listsSentTexts)
     throw new Error(`${loaded.provider} lists no sent texts: nobody can say what was sent`);
   const since = lost.since.getTime() - SKEW_MS;
   const unknown: ListedText[] = [];
-  let page: string | null = null;
-  for (let pages = 0; pages < MAX_SENT_PAGES; pages += 1) {
-    const read: RemotePage<RemoteText> = await provider.listSent(loaded.account, {
-      to: null,
-      page,
-    });
-    const recent = read.items.filter((item) => item.createdAt.getTime() >= since);
-    const known = await findKnownProviderIds(
-      deps.database,
-      loaded.account.id,
-      recent.map((item) => item.providerMessageId),
-    );
-    unknown.push(...recent.filter((item) => !known.has(item.providerMessageId)).map(toListedText));
-    page = read.nextPage;
-    if (page === null || recent.length < read.items.length) return unknown;
-  }
-  throw new Error(`the list of texts that account ${loaded.account.id} sent is too long`);
+  const isWhole = await readSentList(deps, loaded, {
+    to: null,
+    since,
+    maxPages: MAX_SENT_PAGES,
+    take: async (items) => {
+      const recent = items.filter((item) => item.createdAt.getTime() >= since);
+      const known = await findKnownProviderIds(
+        deps.database,
+        loaded.account.id,
+        recent.map((item) => item.providerMessageId),
+      );
+      unknown.push(
+        ...recent.filter((item) => !known.has(item.providerMessageId)).map(toListedText),
+      );
+    },
+  });
+  if (!isWhole)
+    throw new Error(`the list of texts that account ${loaded.account.id} sent is too long`);
+  return unknown;
 }
 
 function toListedText(item: RemoteText): ListedText {
@@ -205,7 +205,7 @@ function toListedText(item: RemoteText): ListedText {
     address: item.to,
     body: item.body,
     created_at: item.createdAt.toISOString(),
-    status: item.status === 'none' ? 'queued' : item.status,
+    status: listedStatus(item),
     code: item.errorCode,
   };
 }
@@ -271,8 +271,7 @@ async function adopt(
       },
     ];
   });
-  const errors = await storeReports(deps.database, reports);
-  await applyReportedErrors(deps.database, errors, twilioErrorRule);
+  await adoptListed(deps, reports);
 }
 
 /** The row that planning would have written, if this text is what it would have said. */
@@ -305,7 +304,7 @@ function toFirstText(
 /** Takes the turns of conversations whose texts were read from the list; workflows may not be running now. */
 async function takeTurns(deps: ActivityDeps): Promise<void> {
   const { takeTurn } = createConversationActivities(deps);
-  for (let afterId = FIRST_ID; ;) {
+  for (let afterId = NIL_ID; ;) {
     const ids = await listUnhandled(deps.database, afterId, TURNS_AT_ONCE);
     await Promise.all(ids.map((conversationId) => takeTurn({ conversationId })));
     const last = ids.at(-1);

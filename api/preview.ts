@@ -11,6 +11,7 @@ import {
 } from '../db/campaign-preview.ts';
 import type { TenantDatabase } from '../db/client.ts';
 import { estimateMicros, projectedFinishMs, sumMicros } from '../domain/cost.ts';
+import { NIL_ID } from '../domain/derived-id.ts';
 import { findStep, openingSends, type Script } from '../domain/script.ts';
 import { measure, type Encoding } from '../domain/segments.ts';
 import { parseTemplate, render, type Template } from '../domain/template.ts';
@@ -20,7 +21,6 @@ import { findProblems, readReadiness } from './readiness.ts';
 /** Up to so many people, every text is written to count its segments. */
 const EXACT_UP_TO = 20_000;
 const PEOPLE_A_PAGE = 5_000;
-const FIRST_ID = '00000000-0000-0000-0000-000000000000';
 
 export async function previewCampaign(
   deps: ApiDeps,
@@ -137,7 +137,7 @@ async function* audiencePages(
     yield await hashAudience(tenant, { listId, programme, limit });
     return;
   }
-  let afterId = FIRST_ID;
+  let afterId = NIL_ID;
   for (;;) {
     const people = await listAudiencePage(tenant, { listId, programme, afterId, limit });
     yield people;

@@ -2,6 +2,7 @@
  * The audit log's chain of seals. Rows may only be inserted; a seal makes it evident when somebody with more
  * rights changed them all the same.
  */
+import { NIL_ID } from '../domain/derived-id.ts';
 import type { Database } from './client.ts';
 
 /** Rows younger than this are not sealed: a transaction that began earlier may still insert before them. */
@@ -13,7 +14,6 @@ const ROW_HASH = `encode(sha256(convert_to(concat_ws(E'\\x1f', a.id, (extract(ep
               a.object_kind, a.object_id, a.detail::text), 'UTF8')), 'hex')`;
 const CHAIN_HASH = (previous: string): string =>
   `encode(sha256(convert_to(${previous} || string_agg(${ROW_HASH}, '' order by a.id), 'UTF8')), 'hex')`;
-const NIL_ID = '00000000-0000-0000-0000-000000000000';
 
 /** Seals the next rows of every org's log, up to 10,000 each. Key: (org, n); a second sealer at once seals nothing. */
 export async function sealAuditLog(database: Database, afterS = SEAL_AFTER_S): Promise<number> {

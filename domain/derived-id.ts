@@ -3,7 +3,8 @@
 
 const MAX_TIME_MS = 2 ** 48 - 1;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const NIL_ID = '00000000-0000-0000-0000-000000000000';
+/** Sorts before every id. */
+export const NIL_ID = '00000000-0000-0000-0000-000000000000';
 const MAX_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
