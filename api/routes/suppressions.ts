@@ -1,6 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createRoute, z } from '@hono/zod-openapi';
-import { settleStop } from '../../db/inbound.ts';
 import {
   insertSuppression,
   liftSuppression,
@@ -9,9 +7,11 @@ import {
 } from '../../db/suppression-views.ts';
 import type { TenantDatabase } from '../../db/client.ts';
 import { csvLine } from '../../domain/csv-safe.ts';
+import { NIL_ID } from '../../domain/derived-id.ts';
 import { actorOf, createRouter, tenantOf, type ApiDeps } from '../context.ts';
 import { ROWS_A_PAGE, streamCsv } from '../csv-stream.ts';
 import { ApiError, orNotFound, problems } from '../errors.ts';
+import { untilStopped } from '../halt.ts';
 import { IdempotencyHeaders } from '../idempotency.ts';
 import { pageOf, readPage, writePage } from '../paging.ts';
 import { body, csv, IdParam, ok } from '../schemas/common.ts';
@@ -112,8 +112,7 @@ export function createSuppressionRoutes(deps: ApiDeps) {
       const person = { ...rest, programme, evidence, actor: actorOf(c) };
       const { suppression, fresh } = await insertSuppression(tenant, person);
       const { orgId } = tenant;
-      const waitMs = await settleStop(deps.engineDatabase, { orgId, address: person.address });
-      if (waitMs > 0) await sleep(waitMs);
+      await untilStopped(deps.engineDatabase, { orgId, address: person.address });
       return c.json(suppression, fresh ? 201 : 200);
     })
     .openapi(list, async (c) => {
@@ -163,7 +162,7 @@ async function* suppressionLines(tenant: TenantDatabase): AsyncGenerator<string>
     'lifted_at',
     'lifted_by',
   ]);
-  let after = { address: '', id: '00000000-0000-0000-0000-000000000000' };
+  let after = { address: '', id: NIL_ID };
   for (;;) {
     const rows = await listAllSuppressions(tenant, { ...after, limit: ROWS_A_PAGE });
     const lines = rows.map((row) =>

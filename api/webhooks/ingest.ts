@@ -1,12 +1,6 @@
 import { errorKind, type Database } from '../../db/client.ts';
 import { createGroupCommit } from '../../db/group-commit.ts';
-import {
-  isStop,
-  isStorable,
-  settleStop,
-  storeInbound,
-  type InboundArrival,
-} from '../../db/inbound.ts';
+import { isStop, isStorable, storeInbound, type InboundArrival } from '../../db/inbound.ts';
 import { faultPoint } from '../../faults/points.ts';
 import type { Notifier } from '../../db/notifier.ts';
 import {
@@ -16,6 +10,7 @@ import {
   type ReportArrival,
 } from '../../db/reports.ts';
 import { twilioErrorRule } from '../../providers/twilio-errors.ts';
+import { untilStopped } from '../halt.ts';
 
 /** A parsed webhook with the bytes it came in, kept in case the database refuses the former. */
 export interface Arrival<Parsed> {
@@ -79,8 +74,7 @@ export function createIngest(deps: { readonly database: Database; readonly notif
       }
       await inbound.add(arrival);
       if (!isStop(arrival.parsed)) return;
-      const waitMs = await settleStop(database, arrival.parsed);
-      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await untilStopped(database, arrival.parsed);
     },
     addReport: async (arrival: Arrival<ReportArrival>): Promise<void> => {
       await reports.add(arrival);
