@@ -98,17 +98,12 @@ export function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityD
     recorder: createRecorder(runtime.engine),
     log: runtime.log,
     onPost: runtime.metrics.countPost,
-    settings: activitySettings(config),
-  };
-}
-
-/** What activities read of the configuration. */
-export function activitySettings(config: Runtime['config']): ActivityDeps['settings'] {
-  return {
-    publicUrl: config.PUBLIC_URL,
-    sendDeadlineMs: config.SEND_DEADLINE_MS,
-    startsPerSecond: config.TEMPORAL_STARTS_PER_SECOND,
-    reconcileLagMs: config.RECONCILE_LAG_MS,
-    reconcileBackoffMs: config.RECONCILE_BACKOFF_MS,
+    settings: {
+      publicUrl: config.PUBLIC_URL,
+      sendDeadlineMs: config.SEND_DEADLINE_MS,
+      startsPerSecond: config.TEMPORAL_STARTS_PER_SECOND,
+      reconcileLagMs: config.RECONCILE_LAG_MS,
+      reconcileBackoffMs: config.RECONCILE_BACKOFF_MS,
+    },
   };
 }

@@ -1,12 +1,10 @@
 /** Recovery after a restore, as a command of its own: it reads and writes rows, and sends nothing. */
-import { createRecorder } from '../activities/recorder.ts';
 import { recoverDeployment } from '../activities/recovery.ts';
-import { createSenderPace } from '../activities/sender-pace.ts';
 import { createSockets } from '../activities/sockets.ts';
 import { enterSafeMode } from '../db/deployment.ts';
 import { readConfig } from '../runtime/config.ts';
 import { createRuntime } from '../runtime/runtime.ts';
-import { activitySettings } from './engine.ts';
+import { activityDeps } from './engine.ts';
 
 /** Recovers the deployment, from `since` where nobody noticed the restore by itself. */
 export async function runRecover(since: Date | null, print: (line: string) => void): Promise<void> {
@@ -14,19 +12,8 @@ export async function runRecover(since: Date | null, print: (line: string) => vo
   try {
     if (since !== null) await enterSafeMode(runtime.engine, since);
     const report = await recoverDeployment(
-      {
-        database: runtime.engine,
-        accounts: runtime.accounts,
-        providers: runtime.providers,
-        // Nothing is sent: no socket is ever free.
-        sockets: createSockets(0),
-        pace: createSenderPace(),
-        knownBeat: () => new Date(0),
-        recorder: createRecorder(runtime.engine),
-        log: runtime.log,
-        onPost: () => {},
-        settings: activitySettings(runtime.config),
-      },
+      // Nothing is sent: no socket is ever free.
+      { ...activityDeps(runtime, () => new Date(0)), sockets: createSockets(0) },
       print,
     );
     print(
