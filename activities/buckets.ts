@@ -1,7 +1,7 @@
 import type { Seat } from '../db/claims.ts';
 import { SMS_CHANNEL_ID, type BucketKind } from '../db/permits.ts';
 import type { PoolSender } from '../db/pools.ts';
-import type { PermitBook } from './permit-book.ts';
+import { bucketKey, type PermitBook } from './permit-book.ts';
 import type { SenderPace } from './sender-pace.ts';
 
 /** A token bucket that a text spends from. */
@@ -53,7 +53,7 @@ export function allotSeats(
   const { permits, pace } = book;
   const rest = new Map<string, number>();
   const left = (bucket: Bucket): number => {
-    const key = `${bucket.kind}/${bucket.refId}`;
+    const key = bucketKey(bucket.kind, bucket.refId);
     const known = rest.get(key) ?? permits.left(bucket.kind, bucket.refId);
     rest.set(key, known);
     return known;
@@ -69,7 +69,7 @@ export function allotSeats(
     );
     if (segments < 1) continue;
     for (const { kind, refId } of buckets)
-      rest.set(`${kind}/${refId}`, left({ kind, refId }) - segments);
+      rest.set(bucketKey(kind, refId), left({ kind, refId }) - segments);
     seats.push({ senderId: sender.id, sender: sender.e164, segments });
   }
   return seats;

@@ -19,7 +19,7 @@ export function createPermitBook(database: Database, pace: SenderPace) {
 
   const take = async (wishes: readonly PermitWish[]): Promise<void> => {
     const requests = new Map(
-      wishes.map((wish) => [key(wish.kind, wish.refId), { ...wish, giveBack: 0 }]),
+      wishes.map((wish) => [bucketKey(wish.kind, wish.refId), { ...wish, giveBack: 0 }]),
     );
     for (const [name, { kind, refId, left, free }] of held) {
       if (free) continue;
@@ -32,9 +32,11 @@ export function createPermitBook(database: Database, pace: SenderPace) {
       if (grant.kind === 'sender' && grant.granted > 0)
         pace.notBefore(grant.ref_id, performance.now() + grant.start_ms);
     }
-    const granted = new Map(grants.map((grant) => [key(grant.kind, grant.ref_id), grant.granted]));
+    const granted = new Map(
+      grants.map((grant) => [bucketKey(grant.kind, grant.ref_id), grant.granted]),
+    );
     for (const wish of wishes) {
-      const name = key(wish.kind, wish.refId);
+      const name = bucketKey(wish.kind, wish.refId);
       // A bucket without a row limits nothing.
       held.set(name, {
         kind: wish.kind,
@@ -49,10 +51,10 @@ export function createPermitBook(database: Database, pace: SenderPace) {
     take,
     /** Segments of this bucket still to be used in this cycle. */
     left: (kind: BucketKind, refId: string): number =>
-      Math.max(0, Math.floor(held.get(key(kind, refId))?.left ?? 0)),
+      Math.max(0, Math.floor(held.get(bucketKey(kind, refId))?.left ?? 0)),
     anyEmpty: (): boolean => [...held.values()].some(({ left }) => left < 1),
     spend: (kind: BucketKind, refId: string, used: number): void => {
-      const bucket = held.get(key(kind, refId));
+      const bucket = held.get(bucketKey(kind, refId));
       if (bucket !== undefined) bucket.left -= used;
       if (kind === 'sender') {
         texts += Math.sign(used);
@@ -68,6 +70,7 @@ export function createPermitBook(database: Database, pace: SenderPace) {
 
 export type PermitBook = ReturnType<typeof createPermitBook>;
 
-function key(kind: BucketKind, refId: string): string {
+/** Names a bucket among those of a process. */
+export function bucketKey(kind: BucketKind, refId: string): string {
   return `${kind}/${refId}`;
 }

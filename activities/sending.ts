@@ -22,7 +22,7 @@ import {
 import { allotSeats, senderBuckets, sharedBuckets, spendOn, type Bucket } from './buckets.ts';
 import type { ActivityDeps } from './deps.ts';
 import { currentMark, launchIdRange, nextWatermark, type LaneMark } from './lane-marks.ts';
-import { createPermitBook, type PermitBook } from './permit-book.ts';
+import { bucketKey, createPermitBook, type PermitBook } from './permit-book.ts';
 import { leaseMs, postBefore, postClaimed } from './post.ts';
 import type { SocketShare } from './sockets.ts';
 
@@ -246,7 +246,8 @@ async function sendLane(
 /** The carrier registrations of a pool's senders, each once. */
 function registrationsOf(work: PoolWork): Bucket[] {
   const all = work.senders.flatMap((sender) => senderBuckets(sender).slice(1));
-  return [...new Map(all.map((bucket) => [`${bucket.kind}/${bucket.refId}`, bucket])).values()];
+  const byKey = new Map(all.map((bucket) => [bucketKey(bucket.kind, bucket.refId), bucket]));
+  return [...byKey.values()];
 }
 
 /** The people who are still to be texted wait for a decision: more money, or the end of the campaign. */
@@ -264,13 +265,19 @@ async function pauseForMoney(deps: ActivityDeps, campaignId: string): Promise<vo
 async function postOne(
   deps: ActivityDeps,
   slice: Slice,
-  { message, buckets, before }: { message: ClaimedMessage; buckets: Bucket[]; before: number },
+  text: {
+    readonly message: ClaimedMessage;
+    readonly sender: PoolSender | undefined;
+    readonly buckets: readonly Bucket[];
+    readonly before: number;
+  },
 ): Promise<void> {
+  const { message, sender, buckets, before } = text;
   try {
     const outcome = await postClaimed(deps, slice.loaded, {
       message,
       postBefore: before,
-      segmentsPerSecond: senderOf(slice.work, message)?.segments_per_second ?? 1,
+      segmentsPerSecond: sender?.segments_per_second ?? 1,
       socket: slice.sockets,
     });
     // Nothing left: its permits go back.
@@ -318,18 +325,14 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
     for (let unused = rows.length; unused < reserved; unused += 1) sockets.release();
   }
   for (const message of rows) {
-    const sender = senderOf(slice.work, message);
+    const sender = slice.work.senders.find(({ id }) => id === message.sender_id);
     const buckets = [...(sender === undefined ? [] : senderBuckets(sender)), ...plan.shared];
     spendOn(slice.permits, buckets, message.segments);
-    const posting = postOne(deps, slice, { message, buckets, before });
+    const posting = postOne(deps, slice, { message, sender, buckets, before });
     slice.inFlight.add(posting);
     void posting.finally(() => slice.inFlight.delete(posting));
   }
   return rows.length;
-}
-
-function senderOf(work: PoolWork, message: ClaimedMessage): PoolSender | undefined {
-  return work.senders.find((sender) => sender.id === message.sender_id);
 }
 
 async function queue(deps: ActivityDeps, messageId: string): Promise<SendMessageOutcome> {

@@ -99,7 +99,7 @@ function claimStatement(pick: string): string {
   return `
 with pick as materialized (${pick}),
 judged as (
-  select p.*, c.busy_policy, case
+  select p.*, case
       when s.found is not null then s.reason
       when c.state in ('finished', 'cancelled') and p.purpose in (${purposesWhere((rule) => rule.campaign !== 'any')}) then 'cancelled'
       when p.not_after < now() + case when p.purpose in (${purposesWhere((rule) => rule.window === 'passes')}) then interval '0' else interval '${CLOSING_S} s' end then 'window_closing'
