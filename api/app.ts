@@ -1,11 +1,11 @@
 /** The HTTP face of Groundswell: thin handlers over db/, one router per resource. */
 import type { OpenAPIHono } from '@hono/zod-openapi';
-import { bodyLimit } from 'hono/body-limit';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import { createKeyLookup } from '../db/api-keys.ts';
 import { authenticate, authorize } from './auth.ts';
 import { createRouter, type ApiDeps, type ApiEnv } from './context.ts';
+import { limitBody } from './body-limit.ts';
 import { createDocsRoutes, DOCS_POLICY } from './docs.ts';
 import { ApiError, writeProblem } from './errors.ts';
 import { idempotent } from './idempotency.ts';
@@ -95,11 +95,8 @@ function secure() {
 }
 
 function limitBodies() {
-  const limit = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () => {
-      throw new ApiError('too-large', `A body may have ${MAX_BODY_BYTES} bytes at most.`);
-    },
+  const limit = limitBody(MAX_BODY_BYTES, () => {
+    throw new ApiError('too-large', `A body may have ${MAX_BODY_BYTES} bytes at most.`);
   });
   return (...[c, next]: Parameters<typeof limit>) =>
     UPLOAD_PATH.test(c.req.path) ? next() : limit(c, next);

@@ -5,6 +5,8 @@ export interface GroupCommitOptions<Item, Result> {
   readonly maxBytes: number;
   /** Items that may wait; more are refused with `OverloadedError`. */
   readonly maxQueued: number;
+  /** How long (ms) a batch waits for more once the one before is written; none where nothing is said. */
+  readonly lingerMs?: number;
   readonly sizeOf: (item: Item) => number;
   /** Writes a batch in one statement: all of it or nothing. */
   readonly write: (items: readonly Item[]) => Promise<readonly Result[]>;
@@ -22,8 +24,9 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Commits items together with their neighbours: a batch starts as soon as none is in flight, and
- * whatever arrives meanwhile forms the next. No timer; five times the rate of one commit per item.
+ * Commits items together with their neighbours: a batch starts as soon as none is in flight, and whatever
+ * arrives meanwhile forms the next; five times the rate of one commit per item. What nobody waits for may
+ * linger, so that batches are large at low rates too.
  * A batch that the database refuses for its data is halved until the bad item stands alone.
  */
 export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item, Result>) {
@@ -56,9 +59,10 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
   };
 
   const drain = async (): Promise<void> => {
-    // One turn of the event loop gathers the requests that arrived together.
-    await new Promise(setImmediate);
-    while (queue.length > 0) await writeBatch(takeBatch(queue, options));
+    do {
+      await gather(queue, options);
+      await writeBatch(takeBatch(queue, options));
+    } while (queue.length > 0);
     running = null;
   };
 
@@ -78,6 +82,15 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
       await running;
     },
   };
+}
+
+/** One turn of the event loop gathers what arrived together; a linger, what arrives soon. */
+async function gather<Item, Result>(
+  queue: readonly Waiting<Item, Result>[],
+  { lingerMs = 0, maxItems }: GroupCommitOptions<Item, Result>,
+): Promise<void> {
+  if (lingerMs === 0 || queue.length >= maxItems) await new Promise(setImmediate);
+  else await new Promise((resolve) => setTimeout(resolve, lingerMs));
 }
 
 function takeBatch<Item, Result>(

@@ -28,8 +28,8 @@ with r as materialized (
   select * from unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $5::int[], $6::text[], $7::int[], $8::uuid[])
     r(id, attempt, outcome, pid, code, reason, delay_ms, event_id)),
 held as (
-  select m.id, m.state, m.org_id, m.account_id, m.campaign_id from message m join r on r.id = m.id
-   where m.id between $9::uuid and $10::uuid order by m.id for update of m),
+  select m.id, m.state, m.org_id, m.account_id, m.campaign_id from message m
+   where m.id = any($1::uuid[]) and m.id between $9::uuid and $10::uuid order by m.id for update of m),
 recorded as (
   update message m set
       state = r.outcome::message_state,

@@ -17,21 +17,26 @@ export function derivedId(
   { atMs, cause }: { atMs: number; cause: string },
   sha256: (s: string) => Uint8Array,
 ): string {
+  return idOfBits(atMs, sha256(cause));
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** The same shape around any 74 bits: the first of these (10 bytes or more). */
+export function idOfBits(atMs: number, bits: Uint8Array): string {
   if (!Number.isInteger(atMs) || atMs < 0 || atMs > MAX_TIME_MS) {
     throw new RangeError(`could not derive an id at ${atMs} ms`);
   }
-  const hash = [...sha256(cause).subarray(0, 10)]
-    .map((byte) => byte.toString(2).padStart(8, '0'))
-    .join('')
-    .slice(0, 74);
-  if (hash.length < 74) throw new RangeError('could not derive an id from a hash under 74 bits');
+  if (bits.length < 10) throw new RangeError('could not derive an id from under 74 bits');
   const time = atMs.toString(16).padStart(12, '0');
-  const low = BigInt(`0b1000${hash.slice(0, 12)}10${hash.slice(12)}`)
-    .toString(16)
-    .padStart(20, '0');
-  return [time.slice(0, 8), time.slice(8), low.slice(0, 4), low.slice(4, 8), low.slice(8)].join(
-    '-',
-  );
+  const at = (index: number): number => bits[index] ?? 0;
+  const hex = (byte: number): string => HEX[byte & 0xff] ?? '';
+  // The version and the variant stand between the bits: 12 before the variant, 62 behind it.
+  const version = hex(0x80 | (at(0) >> 4)) + hex((at(0) << 4) | (at(1) >> 4));
+  const variant = hex(0x80 | ((at(1) & 0x0f) << 2) | (at(2) >> 6));
+  let rest = '';
+  for (let index = 2; index < 9; index += 1) rest += hex((at(index) << 2) | (at(index + 1) >> 6));
+  return `${time.slice(0, 8)}-${time.slice(8)}-${version}-${variant}${rest.slice(0, 2)}-${rest.slice(2)}`;
 }
 
 /** Reads the instant back out of a derived id, in milliseconds since 1970. */

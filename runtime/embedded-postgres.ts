@@ -28,6 +28,7 @@ export interface EmbeddedPostgres {
   readonly ownerUrl: string;
   /** Where its files lie: elsewhere than asked where its user cannot enter that folder. */
   readonly dataDir: string;
+  readonly pid: number;
   readonly exited: Promise<string>;
   readonly stop: () => Promise<void>;
   readonly kill: (signal?: NodeJS.Signals) => void;
@@ -66,6 +67,7 @@ export async function startEmbeddedPostgres(
   return {
     ownerUrl: `postgres://gw_owner:${options.password}@127.0.0.1:${options.port}/${DATABASE}`,
     dataDir: place.dataDir,
+    pid: server.pid,
     exited: server.exited,
     stop: server.stop,
     kill: server.kill,

@@ -17,6 +17,7 @@ export interface TemporalServerOptions {
 export interface TemporalServer {
   readonly address: string;
   readonly uiUrl: string;
+  readonly pid: number;
   readonly exited: Promise<string>;
   readonly stop: () => Promise<void>;
   readonly kill: () => void;
@@ -44,6 +45,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
   return {
     address,
     uiUrl: `http://127.0.0.1:${options.uiPort}`,
+    pid: server.pid,
     exited: server.exited,
     stop: async () => {
       await server.stop();

@@ -21,6 +21,8 @@ export interface Arrival<Parsed> {
 /** Overload sheds reports first: their queue is the shorter one. */
 const QUEUE = { inbound: 50_000, reports: 20_000 } as const;
 const BATCH = { maxItems: 200, maxBytes: 1_000_000 } as const;
+/** Nobody waits for a report; without a linger, batches at 1,000 texts a second hold nine, and cost twice as much each. */
+const REPORTS_LINGER_MS = 15;
 
 /**
  * Stores webhooks with their neighbours, in one transaction a batch. Each call resolves after the
@@ -50,6 +52,7 @@ export function createIngest(deps: { readonly database: Database; readonly notif
   const reports = createGroupCommit<Arrival<ReportArrival>, null>({
     ...BATCH,
     maxQueued: QUEUE.reports,
+    lingerMs: REPORTS_LINGER_MS,
     sizeOf: ({ raw }) => raw.length,
     write: async (items) => {
       faultPoint('report.storing');

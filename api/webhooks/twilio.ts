@@ -1,7 +1,7 @@
 import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import type { AccountLoader, LoadedAccount } from '../../db/accounts.ts';
 import { errorKind } from '../../db/client.ts';
+import { limitBody } from '../body-limit.ts';
 import { faultPoint } from '../../faults/points.ts';
 import type { MessagingProvider } from '../../providers/messaging-provider.ts';
 import type { Ingest } from './ingest.ts';
@@ -35,10 +35,11 @@ interface Verified {
  */
 export function createTwilioWebhooks(deps: WebhookDeps): Hono {
   const app = new Hono();
-  app.use('/webhooks/*', bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => c.body(null, 413) }));
+  app.use('/webhooks/*', limitBody(MAX_BODY_BYTES, (c) => c.body(null, 413)));
+  const origin = new URL(deps.publicUrl).origin;
 
   app.post('/webhooks/twilio/:account/inbound', (c) =>
-    answer(deps, { c, kind: 'inbound' }, async ({ loaded, provider, raw }) => {
+    answer(deps, { c, origin, kind: 'inbound' }, async ({ loaded, provider, raw }) => {
       const parsed = provider.parseInbound(raw);
       if (!parsed.ok) return keep(deps, { loaded, raw, kind: 'inbound', problem: parsed.problem });
       const text = parsed.value;
@@ -64,7 +65,7 @@ export function createTwilioWebhooks(deps: WebhookDeps): Hono {
   );
 
   app.post('/webhooks/twilio/:account/status/:message', (c) =>
-    answer(deps, { c, kind: 'status' }, async ({ loaded, provider, raw }) => {
+    answer(deps, { c, origin, kind: 'status' }, async ({ loaded, provider, raw }) => {
       const messageId = c.req.param('message') ?? '';
       const parsed = provider.parseStatus(raw);
       if (!parsed.ok || !UUID.test(messageId)) {
@@ -98,11 +99,11 @@ type Status = 204 | 403 | 404 | 503;
 
 async function answer(
   deps: WebhookDeps,
-  { c, kind }: { readonly c: Context; readonly kind: string },
+  { c, origin, kind }: { readonly c: Context; readonly origin: string; readonly kind: string },
   store: (verified: Verified) => Promise<Status>,
 ): Promise<Response> {
   const startedAt = performance.now();
-  const status = await handle(deps, c, store).catch((error: unknown): Status => {
+  const status = await handle(deps, { c, origin }, store).catch((error: unknown): Status => {
     deps.log.error(
       { kind, error: errorKind(error) },
       'a webhook could not be stored; the provider will try again',
@@ -116,7 +117,7 @@ async function answer(
 
 async function handle(
   deps: WebhookDeps,
-  c: Context,
+  { c, origin }: { readonly c: Context; readonly origin: string },
   store: (verified: Verified) => Promise<Status>,
 ): Promise<Status> {
   const accountId = c.req.param('account') ?? '';
@@ -127,7 +128,7 @@ async function handle(
   if (loaded === null) return 404;
   const provider = deps.providers.get(loaded.provider);
   const genuine = provider.verifyWebhook(loaded.account, {
-    url: publicUrl(deps.publicUrl, c.req.url),
+    url: publicUrl(origin, c.req.url),
     signature: c.req.header('x-twilio-signature') ?? null,
     contentType: c.req.header('content-type') ?? null,
     rawBody: raw,
@@ -142,7 +143,7 @@ async function handle(
 /** Configured origin, raw path and raw query: never the Host header, which the caller chooses. */
 function publicUrl(origin: string, requestUrl: string): string {
   const pathAt = requestUrl.indexOf('/', requestUrl.indexOf('//') + 2);
-  return new URL(origin).origin + (pathAt === -1 ? '/' : requestUrl.slice(pathAt));
+  return origin + (pathAt === -1 ? '/' : requestUrl.slice(pathAt));
 }
 
 /** Genuine but not what its path says: kept raw for a person, and answered, since it would never get better. */

@@ -36,6 +36,8 @@ export interface EngineProcessOptions {
   readonly root?: string;
   /** What of it is started instead of the command line. */
   readonly entry?: string;
+  /** More options of Node, such as those of its profiler. */
+  readonly nodeOptions?: readonly string[];
 }
 
 /** Starts a process and returns at once; `untilServing` waits for it. */
@@ -44,7 +46,7 @@ export async function launchEngine(options: EngineProcessOptions): Promise<Engin
   let output = '';
   const child = await launch({
     command: process.execPath,
-    args: ['--import', 'tsx', options.entry ?? 'cli/start.ts', command],
+    args: [...(options.nodeOptions ?? []), '--import', 'tsx', options.entry ?? 'cli/start.ts', command],
     cwd: options.root ?? ROOT,
     env: { ...process.env, ...env },
     withChannel: true,

@@ -44,6 +44,7 @@ export interface PartOptions {
   readonly onPid: (pid: number) => void;
   /** Another copy of the source, and what of it is started instead of the command line. */
   readonly source?: { readonly root: string; readonly entry?: string };
+  readonly nodeOptions?: readonly string[];
 }
 
 const STRIKE = /\{"fault":"([\w.-]+)","action":"(\w+)"\}/g;
@@ -75,6 +76,7 @@ export function createPart(options: PartOptions): Part {
           FAULT_POINTS: faultPoints,
         },
         log,
+        nodeOptions: options.nodeOptions ?? [],
         ...options.source,
       });
       options.onPid(current.pid);

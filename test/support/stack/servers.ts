@@ -20,6 +20,8 @@ export interface StackServer {
   readonly start: () => Promise<void>;
   /** Sends SIGKILL and waits for the end. */
   readonly kill: () => Promise<void>;
+  /** Of the present run. */
+  readonly pid: () => number;
 }
 
 export interface DatabaseUrls {
@@ -37,9 +39,13 @@ export interface StackPostgres extends StackServer {
   readonly restore: () => Promise<void>;
 }
 
-/** A Postgres that can be killed. What it answered survives the process: the pages are the system's. */
+/** What it answered survives a killed process, because the pages are the system's; faster than a disk. */
+const WITHOUT_DISK = { fsync: 'off', full_page_writes: 'on', shared_buffers: '128MB' } as const;
+
+/** A Postgres that can be killed. */
 export async function createPostgres(
   folder: string,
+  settings: Readonly<Record<string, string>> = WITHOUT_DISK,
 ): Promise<StackPostgres & { readonly urls: DatabaseUrls }> {
   const port = await freePort();
   const password = randomBytes(16).toString('hex');
@@ -53,7 +59,7 @@ export async function createPostgres(
           dataDir: join(folder, 'postgres'),
           port,
           password,
-          settings: { fsync: 'off', full_page_writes: 'on', shared_buffers: '128MB' },
+          settings,
           log: (text) => appendFileSync(logFile, text),
         }),
       { what: 'Postgres to start', timeoutMs: RESTART_WITHIN_MS, everyMs: 100 },
@@ -76,6 +82,7 @@ export async function createPostgres(
     urls: { ownerUrl, engineUrl: asUser(ownerUrl, 'gw_engine') },
     start,
     kill,
+    pid: () => server?.pid ?? 0,
     backUp: async () => {
       await kill();
       await copy(data(), `${data()}.backup`);
@@ -121,5 +128,6 @@ export async function createTemporal(
       server?.kill();
       await server?.exited;
     },
+    pid: () => server?.pid ?? 0,
   };
 }

@@ -44,6 +44,8 @@ import {
 export interface StackOptions {
   /** A server of its own, or a database of another. */
   readonly postgres: 'own' | DatabaseUrls;
+  /** Of a server of its own, instead of those that spare the disk. */
+  readonly postgresSettings?: Readonly<Record<string, string>>;
   /** A server of its own, with a store that survives it or not, or a namespace of another. */
   readonly temporal: 'file' | 'memory' | { readonly address: string; readonly namespace: string };
   readonly workers?: number;
@@ -55,6 +57,8 @@ export interface StackOptions {
   readonly folder?: string;
   /** Fault points of the first start, by the name of the part. */
   readonly faultPoints?: Readonly<Record<string, string>>;
+  /** More options of Node for every process. */
+  readonly nodeOptions?: readonly string[];
 }
 
 export interface Stack {
@@ -132,6 +136,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         name,
         command,
         env,
+        nodeOptions: options.nodeOptions ?? [],
         logFile: join(folder, `${name}.log`),
         onStrike: (strike) => void strikes.push(strike),
         onPid: (pid) => void pids.push(pid),
@@ -239,7 +244,7 @@ interface Servers {
 async function startServers(options: StackOptions, folder: string): Promise<Servers> {
   const { postgres, temporal } = options;
   const [ownPostgres, ownTemporal] = await Promise.all([
-    postgres === 'own' ? createPostgres(folder) : null,
+    postgres === 'own' ? createPostgres(folder, options.postgresSettings) : null,
     typeof temporal === 'string' ? createTemporal(folder, temporal) : null,
   ]);
   const urls = postgres === 'own' ? ownPostgres?.urls : postgres;
