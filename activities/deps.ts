@@ -7,7 +7,7 @@ import type { Database } from '../db/client.ts';
 import type { MessagingProvider } from '../providers/messaging-provider.ts';
 import type { Recorder } from './recorder.ts';
 import type { SenderPace } from './sender-pace.ts';
-import type { Sockets, SocketShare } from './sockets.ts';
+import type { createSockets } from './sockets.ts';
 
 export interface ActivityLog {
   info(fields: Record<string, unknown>, text: string): void;
@@ -20,7 +20,7 @@ export interface ActivityDeps {
   readonly database: Database;
   readonly accounts: AccountLoader;
   readonly providers: { get(name: string): MessagingProvider };
-  readonly sockets: Sockets & { share(): SocketShare };
+  readonly sockets: ReturnType<typeof createSockets>;
   readonly pace: SenderPace;
   /** The last beat of the deployment that this process saw. */
   readonly knownBeat: () => Date;

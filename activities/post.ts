@@ -44,8 +44,35 @@ export async function postClaimed(
   let outcome: SendOutcome;
   try {
     faultPoint('send.claimed');
-    await untilTurn(deps, claim);
-    outcome = await deps.providers.get(loaded.provider).send(
+    outcome = (await untilTurn(deps, claim)) ? await postNow(deps, loaded, claim) : TOO_LATE;
+  } finally {
+    claim.socket.release();
+  }
+  faultPoint('send.accepted');
+  deps.onPost(outcome.kind);
+  // First the rule, then the record: a crash between leaves the row to reconcile, not an opt-out unnoticed.
+  if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);
+  await deps.recorder.add(toRecord(message, outcome));
+  return outcome.kind;
+}
+
+const TOO_LATE: SendOutcome = {
+  kind: 'not-started',
+  detail: 'no socket was free in time, or the turn of its sender came too late',
+};
+
+/** The one request, on the socket that is held for it. */
+async function postNow(
+  deps: ActivityDeps,
+  loaded: LoadedAccount,
+  {
+    message,
+    postBefore: before,
+  }: { readonly message: ClaimedMessage; readonly postBefore: number },
+): Promise<SendOutcome> {
+  const from = performance.now();
+  try {
+    return await deps.providers.get(loaded.provider).send(
       loaded.account,
       {
         to: message.address,
@@ -58,21 +85,18 @@ export async function postClaimed(
       {
         deadlineMs: deps.settings.sendDeadlineMs,
         // A process that was frozen since its claim must not post what others gave up.
-        mayStart: () => performance.now() < claim.postBefore,
+        mayStart: () => performance.now() < before,
       },
     );
   } finally {
-    claim.socket.release();
+    deps.sockets.wire.give(performance.now() - from);
   }
-  faultPoint('send.accepted');
-  deps.onPost(outcome.kind);
-  // First the rule, then the record: a crash between leaves the row to reconcile, not an opt-out unnoticed.
-  if (outcome.kind === 'refused') await applyRule(deps, message, outcome.rule);
-  await deps.recorder.add(toRecord(message, outcome));
-  return outcome.kind;
 }
 
-/** Waits until the sender's pace lets this text start, or until it is too late anyway. */
+/**
+ * Waits until the sender's pace lets this text start and a socket is held for it; false when that comes too
+ * late. The socket first: a text whose turn is noted must start, or the next one comes too near to it.
+ */
 async function untilTurn(
   deps: ActivityDeps,
   claim: {
@@ -80,14 +104,29 @@ async function untilTurn(
     readonly postBefore: number;
     readonly segmentsPerSecond: number;
   },
-): Promise<void> {
+): Promise<boolean> {
   const { sender_id: id, segments } = claim.message;
   const turn = deps.pace.book({ id, segmentsPerSecond: claim.segmentsPerSecond }, segments);
-  for (let waitMs = turn.waitMs(); waitMs > 0; waitMs = turn.waitMs()) {
-    const leftMs = claim.postBefore - performance.now();
-    if (leftMs <= 0) return turn.giveUp();
-    await new Promise((resolve) => setTimeout(resolve, Math.min(waitMs, leftMs)));
+  const leftMs = (): number => claim.postBefore - performance.now();
+  await sleepMs(Math.min(turn.leftMs(), leftMs()));
+  const { wire } = deps.sockets;
+  if (leftMs() <= 0 || !(await wire.take(claim.postBefore))) {
+    turn.giveUp();
+    return false;
   }
+  for (let waitMs = turn.waitMs(); waitMs > 0; waitMs = turn.waitMs()) {
+    if (leftMs() <= 0) {
+      turn.giveUp();
+      wire.give(null);
+      return false;
+    }
+    await sleepMs(Math.min(waitMs, leftMs()));
+  }
+  return true;
+}
+
+async function sleepMs(ms: number): Promise<void> {
+  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** Our account and message in the path: the first report finds the row and heals a lost answer. */

@@ -4,7 +4,7 @@ import { faultPoint } from '../faults/points.ts';
 import { recordOutcomes, type SendRecord } from '../db/records.ts';
 
 /** How long the first outcome of a batch waits for its neighbours, in milliseconds; nothing waits on it. */
-const LINGER_MS = 20;
+const LINGER_MS = 40;
 const MAX_BATCH = 200;
 /** A result in hand is worth many tries: without it, reconcile has to ask the provider. */
 const TRIES = 8;

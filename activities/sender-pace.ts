@@ -1,5 +1,5 @@
 /** How far ahead (ms) texts may be claimed of the moment that their sender may start them; well within the right to post. */
-const AHEAD_MS = 150;
+export const AHEAD_MS = 150;
 /** A booking that came late (ms) may be caught up by this much; more would crowd the next second. */
 const CATCH_UP_MS = 10;
 /** Timers and sockets jitter: starts are booked a little further apart than the rate asks … */
@@ -20,7 +20,9 @@ interface Sender {
 
 /** The right of one text to start, at its turn. */
 export interface Turn {
-  /** 0 when the text starts now, else how long (ms) to wait before asking again. */
+  /** How long (ms) it is at least until the text may start. */
+  leftMs(): number;
+  /** 0 when the text starts now, which it then must; else how long (ms) to wait before asking again. */
   waitMs(): number;
   /** The text will not start. */
   giveUp(): void;
@@ -64,9 +66,12 @@ export function createSenderPace(now: () => number = () => performance.now()) {
       const keepsMs = (segments * 1_000) / segmentsPerSecond;
       sender.freeAt = at + keepsMs * SLACK;
       sender.waiting += 1;
+      const leftMs = (): number =>
+        Math.max(at, sender.startedAt + sender.keepsMs * NEAREST) - now();
       return {
+        leftMs,
         waitMs: () => {
-          const left = Math.max(at, sender.startedAt + sender.keepsMs * NEAREST) - now();
+          const left = leftMs();
           if (left > 0) return left;
           sender.startedAt = now();
           sender.keepsMs = keepsMs;

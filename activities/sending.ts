@@ -24,6 +24,7 @@ import type { ActivityDeps } from './deps.ts';
 import { currentMark, launchIdRange, nextWatermark, type LaneMark } from './lane-marks.ts';
 import { bucketKey, createPermitBook, type PermitBook } from './permit-book.ts';
 import { leaseMs, postBefore, postClaimed } from './post.ts';
+import { AHEAD_MS } from './sender-pace.ts';
 import type { SocketShare } from './sockets.ts';
 
 export interface SendPlannedResult {
@@ -41,9 +42,11 @@ export type SendMessageOutcome =
   | 'settled';
 
 /** One slice of a pool's work; short, so that a new worker takes over soon. */
-const SLICE_MS = 10_000;
-/** The pause between two cycles when permits, not sockets, are the limit: keeps batches large. */
+const SLICE_MS = 12_000;
+/** The pause after a cycle in which nothing could be claimed, for want of permits or sockets. */
 const PACE_MS = 100;
+/** A cycle begins this long after the one before: half of what is claimed ahead, so that batches are large. */
+const CYCLE_MS = AHEAD_MS / 2;
 const CLOSED_WAIT_MS = 1_000;
 const IDLE_WAIT_MS = 250;
 /** While every sender of a pool rests, because its work waits inside the provider. */
@@ -92,6 +95,7 @@ export function createSendingActivities(deps: ActivityDeps) {
             (work.campaigns.length === 0 || !rested) &&
             !work.senders.some((sender) => sender.urgent);
           if (isIdle) break;
+          const next = performance.now() + CYCLE_MS;
           const claimed = await runCycle(deps, {
             work,
             loaded,
@@ -100,8 +104,9 @@ export function createSendingActivities(deps: ActivityDeps) {
             marks,
             sockets,
           });
-          if (claimed === 0) await sleep(PACE_MS);
           if (sockets.free() === 0) await sockets.whenFree(PACE_MS);
+          else if (claimed === 0) await sleep(PACE_MS);
+          else if (claimed < MAX_ROWS_A_CLAIM) await sleep(Math.max(0, next - performance.now()));
         }
       } finally {
         // Also when cancelled: a POST that has begun is recorded before the slice ends.

@@ -56,9 +56,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   });
   if (options.profile === true) await asSuperuser(stack, 'create extension pg_stat_statements');
   const pidsOf = (command: string): number[] =>
-    [...stack.parts.values()]
-      .filter((part) => part.command === command)
-      .map((part) => part.pid());
+    [...stack.parts.values()].filter((part) => part.command === command).map((part) => part.pid());
   return {
     stack,
     folder,
@@ -90,7 +88,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
 }
 
 const COUNT_STATEMENTS = {
-  shared_preload_libraries: 'pg_stat_statements,auto_explain', 'auto_explain.log_min_duration':'25', 'auto_explain.log_analyze':'on','auto_explain.log_buffers':'on','auto_explain.sample_rate':'0.3',
+  shared_preload_libraries: 'pg_stat_statements,auto_explain',
+  'auto_explain.log_min_duration': '25',
+  'auto_explain.log_analyze': 'on',
+  'auto_explain.log_buffers': 'on',
+  'auto_explain.sample_rate': '0.3',
   'pg_stat_statements.track_planning': 'on',
   track_io_timing: 'on',
 };

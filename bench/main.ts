@@ -13,6 +13,11 @@ const { values } = parseArgs({
 });
 const reporter = createReporter();
 reporter.say(JSON.stringify(describeMachine()));
-await benchSend(reporter, { seconds: Number(values.seconds), rate: Number(values.rate), workers: Number(values.workers), profile: values.profile });
+await benchSend(reporter, {
+  seconds: Number(values.seconds),
+  rate: Number(values.rate),
+  workers: Number(values.workers),
+  profile: values.profile,
+});
 process.stderr.write(`${toTable(reporter.figures())}\n`);
 process.exit();

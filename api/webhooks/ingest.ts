@@ -22,7 +22,7 @@ export interface Arrival<Parsed> {
 const QUEUE = { inbound: 50_000, reports: 20_000 } as const;
 const BATCH = { maxItems: 200, maxBytes: 1_000_000 } as const;
 /** Nobody waits for a report; without a linger, batches at 1,000 texts a second hold nine, and cost twice as much each. */
-const REPORTS_LINGER_MS = 15;
+const REPORTS_LINGER_MS = 30;
 
 /**
  * Stores webhooks with their neighbours, in one transaction a batch. Each call resolves after the

@@ -35,7 +35,10 @@ interface Verified {
  */
 export function createTwilioWebhooks(deps: WebhookDeps): Hono {
   const app = new Hono();
-  app.use('/webhooks/*', limitBody(MAX_BODY_BYTES, (c) => c.body(null, 413)));
+  app.use(
+    '/webhooks/*',
+    limitBody(MAX_BODY_BYTES, (c) => c.body(null, 413)),
+  );
   const origin = new URL(deps.publicUrl).origin;
 
   app.post('/webhooks/twilio/:account/inbound', (c) =>

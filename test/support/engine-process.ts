@@ -46,7 +46,13 @@ export async function launchEngine(options: EngineProcessOptions): Promise<Engin
   let output = '';
   const child = await launch({
     command: process.execPath,
-    args: [...(options.nodeOptions ?? []), '--import', 'tsx', options.entry ?? 'cli/start.ts', command],
+    args: [
+      ...(options.nodeOptions ?? []),
+      '--import',
+      'tsx',
+      options.entry ?? 'cli/start.ts',
+      command,
+    ],
     cwd: options.root ?? ROOT,
     env: { ...process.env, ...env },
     withChannel: true,
