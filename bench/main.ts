@@ -1,23 +1,33 @@
 import { parseArgs } from 'node:util';
 import { createReporter, describeMachine, toTable } from './figure.ts';
-import { benchSend } from './send.ts';
+import type { Scenario } from './scenario.ts';
+import { send } from './send.ts';
+import { webhooks } from './webhooks.ts';
 
-const { values } = parseArgs({
+const SCENARIOS: Readonly<Record<string, Scenario>> = { send, webhooks };
+
+const { values, positionals } = parseArgs({
   options: {
-    seconds: { type: 'string', default: '20' },
-    rate: { type: 'string', default: '1000' },
-    profile: { type: 'boolean', default: false },
+    seconds: { type: 'string' },
+    size: { type: 'string' },
+    rate: { type: 'string' },
     workers: { type: 'string', default: '1' },
+    profile: { type: 'boolean', default: false },
   },
   allowPositionals: true,
 });
+
 const reporter = createReporter();
 reporter.say(JSON.stringify(describeMachine()));
-await benchSend(reporter, {
-  seconds: Number(values.seconds),
-  rate: Number(values.rate),
-  workers: Number(values.workers),
-  profile: values.profile,
-});
+const toNumber = (text: string | undefined): number | null =>
+  text === undefined ? null : Number(text);
+for (const name of positionals)
+  await SCENARIOS[name]?.run(reporter, {
+    seconds: toNumber(values.seconds),
+    size: toNumber(values.size),
+    rate: toNumber(values.rate),
+    workers: Number(values.workers),
+    profile: values.profile,
+  });
 process.stderr.write(`${toTable(reporter.figures())}\n`);
 process.exit();

@@ -12,38 +12,35 @@ import { toCreate } from '../test/support/stack/journals.ts';
 import { waitUntil } from '../test/support/wait-until.ts';
 import { percentile, type Reporter } from './figure.ts';
 import { startMachine, type Machine } from './machine.ts';
-
-export interface SendOptions {
-  /** Of the steady part. */
-  readonly seconds: number;
-  /** Texts a second of the steady part. */
-  readonly rate: number;
-  readonly workers: number;
-  readonly profile: boolean;
-}
+import type { BenchOptions, Scenario } from './scenario.ts';
 
 const SENDERS = 20;
 const WARM_UP_MS = 5_000;
 const DRAIN_WITHIN_MS = 120_000;
 
-/** Runs the scenario and adds its figures. */
-export async function benchSend(reporter: Reporter, options: SendOptions): Promise<void> {
-  const machine = await startMachine({
-    name: 'send',
-    workers: options.workers,
-    profile: options.profile,
-  });
-  try {
-    await steady(machine, reporter, options);
-    await machine.judge(reporter);
-  } finally {
-    await machine.close();
-  }
-}
+export const send: Scenario = {
+  about: 'texts a second through everything, with two signed delivery reports each',
+  run: async (reporter, options) => {
+    const machine = await startMachine({
+      name: 'send',
+      workers: options.workers,
+      profile: options.profile,
+    });
+    try {
+      await steady(machine, reporter, options);
+      await machine.judge(reporter);
+    } finally {
+      await machine.close();
+    }
+  },
+};
 
-async function steady(machine: Machine, reporter: Reporter, options: SendOptions): Promise<void> {
+async function steady(machine: Machine, reporter: Reporter, options: BenchOptions): Promise<void> {
   const { stack, meter } = machine;
-  const { rate, seconds } = options;
+  const { rate = 1_000, seconds = 20 } = {
+    rate: options.rate ?? 1_000,
+    seconds: options.seconds ?? 20,
+  };
   const people = Math.ceil(rate * seconds + (rate * WARM_UP_MS) / 1_000);
   reporter.say(`importing ${people} people`);
   const campaign = await stack.prepare({

@@ -5,8 +5,10 @@ export interface GroupCommitOptions<Item, Result> {
   readonly maxBytes: number;
   /** Items that may wait; more are refused with `OverloadedError`. */
   readonly maxQueued: number;
-  /** How long (ms) a batch waits for more once the one before is written; none where nothing is said. */
+  /** How long (ms) a batch waits at most while more keeps arriving; not at all where nothing is said. */
   readonly lingerMs?: number;
+  /** Batches that may be written beside each other, where their order does not matter; 1 where nothing is said. */
+  readonly batchesAtOnce?: number;
   readonly sizeOf: (item: Item) => number;
   /** Writes a batch in one statement: all of it or nothing. */
   readonly write: (items: readonly Item[]) => Promise<readonly Result[]>;
@@ -31,7 +33,8 @@ interface Waiting<Item, Result> {
  */
 export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item, Result>) {
   const queue: Waiting<Item, Result>[] = [];
-  let running: Promise<void> | null = null;
+  const writing = new Set<Promise<void>>();
+  let gathering: Promise<void> | null = null;
 
   const writeBatch = async (batch: readonly Waiting<Item, Result>[]): Promise<void> => {
     try {
@@ -58,12 +61,20 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
     }
   };
 
-  const drain = async (): Promise<void> => {
-    do {
-      await gather(queue, options);
-      await writeBatch(takeBatch(queue, options));
-    } while (queue.length > 0);
-    running = null;
+  const start = (): void => {
+    if (queue.length > 0 && writing.size < (options.batchesAtOnce ?? 1)) gathering ??= next();
+  };
+
+  const next = async (): Promise<void> => {
+    await gather(queue, options);
+    const write = writeBatch(takeBatch(queue, options));
+    writing.add(write);
+    gathering = null;
+    start();
+    void write.then(() => {
+      writing.delete(write);
+      start();
+    });
   };
 
   return {
@@ -73,24 +84,31 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
         throw new OverloadedError('too many writes are waiting');
       return new Promise<Result>((resolve, reject) => {
         queue.push({ item, resolve, reject });
-        running ??= drain();
+        start();
       });
     },
     queued: () => queue.length,
     /** Waits until everything that was added is written. */
     idle: async (): Promise<void> => {
-      await running;
+      while (gathering !== null || writing.size > 0) await Promise.all([gathering, ...writing]);
     },
   };
 }
 
-/** One turn of the event loop gathers what arrived together; a linger, what arrives soon. */
+/** A linger ends when nothing came for so long (ms): whoever waits for our answers sends no more before them. */
+const STEP_MS = 3;
+
+/** One turn of the event loop gathers what arrived together; a linger, what keeps arriving. */
 async function gather<Item, Result>(
   queue: readonly Waiting<Item, Result>[],
   { lingerMs = 0, maxItems }: GroupCommitOptions<Item, Result>,
 ): Promise<void> {
-  if (lingerMs === 0 || queue.length >= maxItems) await new Promise(setImmediate);
-  else await new Promise((resolve) => setTimeout(resolve, lingerMs));
+  await new Promise(setImmediate);
+  const until = performance.now() + lingerMs;
+  for (let seen = 0; seen < queue.length && queue.length < maxItems && performance.now() < until;) {
+    seen = queue.length;
+    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+  }
 }
 
 function takeBatch<Item, Result>(

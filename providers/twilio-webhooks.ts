@@ -1,4 +1,5 @@
 /** Twilio's webhooks: signatures first, then the fields. */
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import twilio from 'twilio';
 import { z } from 'zod';
 import type {
@@ -70,9 +71,12 @@ export function verifyTwilioWebhook(account: ProviderAccount, request: WebhookRe
   const contentType = (request.contentType ?? '').split(';', 1)[0]?.trim().toLowerCase();
   try {
     if (contentType === 'application/x-www-form-urlencoded') {
-      const params = readSignedParams(rawBody);
-      return account.authTokens.some((token) =>
-        twilio.validateRequest(token, signature, url, params),
+      const form = readForm(rawBody);
+      return account.authTokens.some(
+        (token) =>
+          isSignedAsIs({ token, signature, url, form }) ||
+          // The SDK also tries the address with and without its port, and older ways to encode it.
+          twilio.validateRequest(token, signature, url, readSignedParams(form)),
       );
     }
     if (contentType === 'application/json' && new URL(url).searchParams.has('bodySHA256')) {
@@ -88,7 +92,7 @@ export function verifyTwilioWebhook(account: ProviderAccount, request: WebhookRe
 
 /** Reads an incoming text. */
 export function parseTwilioInbound(rawBody: string): Parsed<InboundText> {
-  const form = new URLSearchParams(rawBody);
+  const form = readForm(rawBody);
   const fields = readFields(form, inboundSchema);
   if (!fields.ok) return fields;
   const { value } = fields;
@@ -109,7 +113,7 @@ export function parseTwilioInbound(rawBody: string): Parsed<InboundText> {
 
 /** Reads a delivery report. */
 export function parseTwilioStatus(rawBody: string): Parsed<StatusReport> {
-  const fields = readFields(new URLSearchParams(rawBody), statusSchema);
+  const fields = readFields(readForm(rawBody), statusSchema);
   if (!fields.ok) return fields;
   const { value } = fields;
   const status = DELIVERY_STATUS_BY_WORD.get(value.MessageStatus);
@@ -127,10 +131,47 @@ export function parseTwilioStatus(rawBody: string): Parsed<StatusReport> {
   };
 }
 
+let lastForm = { rawBody: '', form: new URLSearchParams() };
+
+/** A body is checked and then read, one right after the other: it is parsed once. */
+function readForm(rawBody: string): URLSearchParams {
+  if (lastForm.rawBody !== rawBody) lastForm = { rawBody, form: new URLSearchParams(rawBody) };
+  return lastForm.form;
+}
+
+/**
+ * The signature over the address as it stands, half the cost of the SDK's check: the address, then every name
+ * and value, by name; of a name that stands there again, each value once, by value.
+ */
+export function isSignedAsIs(request: {
+  readonly token: string;
+  readonly signature: string;
+  readonly url: string;
+  readonly form: URLSearchParams;
+}): boolean {
+  const pairs = [...request.form].sort(byNameThenValue);
+  let text = request.url;
+  for (const [index, [name, value]] of pairs.entries()) {
+    const before = pairs[index - 1];
+    if (before?.[0] !== name || before[1] !== value) text += name + value;
+  }
+  const expected = createHmac('sha1', request.token).update(text, 'utf8').digest('base64');
+  const { signature } = request;
+  return (
+    signature.length === expected.length &&
+    timingSafeEqual(Buffer.from(signature), Buffer.from(expected))
+  );
+}
+
+function byNameThenValue([a, x]: [string, string], [b, y]: [string, string]): number {
+  if (a !== b) return a < b ? -1 : 1;
+  return x < y ? -1 : Number(x > y);
+}
+
 /** Blank values stay, and repeated names become arrays: both are part of what was signed. */
-function readSignedParams(rawBody: string): Record<string, string | string[]> {
+function readSignedParams(form: URLSearchParams): Record<string, string | string[]> {
   const values = new Map<string, string | string[]>();
-  for (const [name, value] of new URLSearchParams(rawBody)) {
+  for (const [name, value] of form) {
     const earlier = values.get(name);
     values.set(name, earlier === undefined ? value : [earlier, value].flat());
   }

@@ -53,6 +53,8 @@ export function createIngest(deps: { readonly database: Database; readonly notif
     ...BATCH,
     maxQueued: QUEUE.reports,
     lingerMs: REPORTS_LINGER_MS,
+    // Statuses have ranks, and rows are locked in the order of their ids.
+    batchesAtOnce: 2,
     sizeOf: ({ raw }) => raw.length,
     write: async (items) => {
       faultPoint('report.storing');

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import fc from 'fast-check';
 import twilio from 'twilio';
 import { describe, expect, it } from 'vitest';
 import type { ProviderAccount, WebhookRequest } from '../../providers/messaging-provider.ts';
 import {
+  isSignedAsIs,
   parseTwilioInbound,
   parseTwilioStatus,
   verifyTwilioWebhook,
@@ -263,3 +265,36 @@ describe('a delivery report', () => {
 function withPort(url: string): string {
   return url.replace('text.example', 'text.example:443');
 }
+
+describe('our own signature', () => {
+  const name = fc.oneof(
+    fc.constantFrom('Body', 'From', 'FromCity', 'body', 'B', 'Ä', ''),
+    // Names that Node would move to the front of an object are none of Twilio's.
+    fc.string({ unit: 'grapheme' }).filter((text) => !/^\d+$/.test(text) && text !== '__proto__'),
+  );
+  const value = fc.oneof(fc.constantFrom('', 'yes', 'a b&c=+%', '😀'), fc.string());
+  const forms = fc.array(fc.tuple(name, value), { minLength: 1, maxLength: 20 });
+
+  it("is the SDK's for any form, whatever its order and repetitions", () => {
+    fc.assert(
+      fc.property(forms, (pairs) => {
+        const rawBody = new URLSearchParams(pairs).toString();
+        const form = new URLSearchParams(rawBody);
+        const signature = sign(rawBody);
+        expect(isSignedAsIs({ token: TOKEN, signature, url: URL_CALLED, form })).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("refuses the SDK's signature of any other form", () => {
+    fc.assert(
+      fc.property(forms, forms, (ours, theirs) => {
+        const [form, other] = [new URLSearchParams(ours), new URLSearchParams(theirs).toString()];
+        const signature = sign(other);
+        fc.pre(signature !== sign(form.toString()));
+        expect(isSignedAsIs({ token: TOKEN, signature, url: URL_CALLED, form })).toBe(false);
+      }),
+    );
+  });
+});
