@@ -1,13 +1,16 @@
 import { parse, CsvError } from 'csv-parse';
 import { readBlob } from '../db/blobs.ts';
+import type { Database } from '../db/client.ts';
 import {
   endImport,
   findImport,
+  findZoneSets,
   startImport,
   writeImportChunk,
   type ImportedPerson,
   type ImportRow,
   type RejectedRow,
+  type ZoneSet,
 } from '../db/imports.ts';
 import { mapColumns, type ColumnMapping } from '../domain/columns.ts';
 import { parsePhone } from '../domain/phone-number.ts';
@@ -21,7 +24,9 @@ export interface RunImportResult {
   readonly rows: number;
 }
 
-const ROWS_A_CHUNK = 1_000;
+const ROWS_A_CHUNK = 2_000;
+/** Zone sets whose ids a process remembers; a country has some hundreds. */
+const MAX_ZONE_SETS = 20_000;
 /** One row, all its cells; a 5 MB cell is a broken file, not a name. */
 const MAX_ROW_BYTES = 65_536;
 const MAX_COLUMNS = 500;
@@ -39,8 +44,14 @@ interface Chunk {
   readonly fromRow: number;
   toRow: number;
   toByte: number;
-  people: ImportedPerson[];
+  people: (Omit<ImportedPerson, 'zoneSetId'> & ZoneSet)[];
   rejects: RejectedRow[];
+}
+
+/** What the rows of one chunk hold so far: of numbers, the row that named them. */
+interface Seen {
+  readonly numbers: Map<string, number>;
+  readonly externalIds: Set<string>;
 }
 
 export function createImportActivities(deps: ActivityDeps) {
@@ -80,28 +91,70 @@ async function importRows(deps: ActivityDeps, row: ImportRow): Promise<'finished
   await startImport(deps.database, row.id, mapped.mapping);
   const fromByte = Math.max(Number(row.cursor_byte), header.endByte);
   let chunk = emptyChunk(row.cursor_row, fromByte);
-  const seen = new Map<string, number>();
+  let seen: Seen = { numbers: new Map(), externalIds: new Set() };
+  let writing: Promise<boolean> = Promise.resolve(false);
+  // For this run alone: a database that was restored gives its ids to other sets.
+  const zoneSetIds = new Map<string, number>();
+  /** Writes what was gathered while the next chunk is read; true when somebody cancelled before. */
   const flush = async (): Promise<boolean> => {
-    faultPoint('import.storing');
-    await writeImportChunk(deps.database, { import: row, ...chunk });
-    faultPoint('import.stored');
-    chunk = emptyChunk(chunk.toRow, chunk.toByte);
-    seen.clear();
-    return (await findImport(deps.database, row.id))?.cancel_requested ?? true;
+    if (await writing) return true;
+    const full = chunk;
+    chunk = emptyChunk(full.toRow, full.toByte);
+    seen = { numbers: new Map(), externalIds: new Set() };
+    writing = writeChunk(deps, row, { chunk: full, zoneSetIds });
+    // Awaited by the next flush; until then nobody listens.
+    writing.catch(() => {});
+    return false;
   };
-  for await (const { cells, endByte } of readRows(deps, row, {
-    fromByte,
-    fromRow: row.cursor_row,
-    columns: header.cells.length,
-  })) {
-    chunk.toRow += 1;
-    chunk.toByte = endByte;
-    judge(chunk, { cells, mapping: mapped.mapping, row, seen });
-    if (chunk.toRow - chunk.fromRow >= ROWS_A_CHUNK && (await flush())) return 'cancelled';
+  try {
+    for await (const { cells, endByte } of readRows(deps, row, {
+      fromByte,
+      fromRow: row.cursor_row,
+      columns: header.cells.length,
+    })) {
+      chunk.toRow += 1;
+      chunk.toByte = endByte;
+      judge(chunk, { cells, mapping: mapped.mapping, row, seen });
+      if (chunk.toRow - chunk.fromRow >= ROWS_A_CHUNK && (await flush())) return 'cancelled';
+    }
+    if (chunk.toRow > chunk.fromRow && (await flush())) return 'cancelled';
+    if (await writing) return 'cancelled';
+  } finally {
+    // A file that breaks off is not told to be over while its last chunk is on its way.
+    await writing.catch(() => {});
   }
-  if (chunk.toRow > chunk.fromRow && (await flush())) return 'cancelled';
   if (chunk.toRow === 0) throw new BadFileError('The file has a header but no rows.', 1);
   return 'finished';
+}
+
+/** Returns whether somebody asked to cancel. */
+async function writeChunk(
+  { database }: ActivityDeps,
+  row: ImportRow,
+  { chunk, zoneSetIds }: { readonly chunk: Chunk; readonly zoneSetIds: Map<string, number> },
+): Promise<boolean> {
+  const people = await withZoneSets(database, chunk.people, zoneSetIds);
+  faultPoint('import.storing');
+  await writeImportChunk(database, { import: row, ...chunk, people });
+  faultPoint('import.stored');
+  return (await findImport(database, row.id))?.cancel_requested ?? true;
+}
+
+async function withZoneSets(
+  database: Database,
+  people: Chunk['people'],
+  zoneSetIds: Map<string, number>,
+): Promise<ImportedPerson[]> {
+  const keyOf = ({ zones, places }: ZoneSet): string => `${zones.join()} ${places.join()}`;
+  const missing = new Map<string, ZoneSet>();
+  for (const person of people) {
+    const key = keyOf(person);
+    if (!zoneSetIds.has(key)) missing.set(key, person);
+  }
+  if (zoneSetIds.size + missing.size > MAX_ZONE_SETS) zoneSetIds.clear();
+  const ids = await findZoneSets(database, [...missing.values()]);
+  for (const [index, key] of [...missing.keys()].entries()) zoneSetIds.set(key, ids[index] ?? 0);
+  return people.map((person) => ({ ...person, zoneSetId: zoneSetIds.get(keyOf(person)) ?? 0 }));
 }
 
 /** Decides one row: a person, or a reject with its reason. */
@@ -116,7 +169,7 @@ function judge(
     cells: readonly string[];
     mapping: ColumnMapping;
     row: ImportRow;
-    seen: Map<string, number>;
+    seen: Seen;
   },
 ): void {
   const rowNo = chunk.toRow;
@@ -125,7 +178,7 @@ function judge(
     chunk.rejects.push({ rowNo, reason: phone.reason, detail: phone.detail, duplicateOf: null });
     return;
   }
-  const earlier = seen.get(phone.e164);
+  const earlier = seen.numbers.get(phone.e164);
   if (earlier !== undefined) {
     chunk.rejects.push({
       rowNo,
@@ -135,7 +188,7 @@ function judge(
     });
     return;
   }
-  seen.set(phone.e164, rowNo);
+  seen.numbers.set(phone.e164, rowNo);
   const cell = (index: number | null): string => (index === null ? '' : clean(cells[index] ?? ''));
   const postcode = cell(mapping.postcode) || null;
   chunk.people.push({
@@ -144,7 +197,7 @@ function judge(
     country: phone.country,
     firstName: cell(mapping.firstName),
     lastName: cell(mapping.lastName),
-    externalId: shortId(cell(mapping.externalId)),
+    externalId: unseen(shortId(cell(mapping.externalId)), seen.externalIds),
     postcode,
     fields: Object.fromEntries(
       mapping.fields
@@ -249,6 +302,13 @@ function emptyChunk(fromRow: number, toByte: number): Chunk {
 /** An index entry has a limit; an id that long is a misplaced column. */
 function shortId(id: string): string | null {
   return id === '' || id.length > 200 ? null : id;
+}
+
+/** Of two rows with one external id, the first has it. */
+function unseen(id: string | null, seen: Set<string>): string | null {
+  if (id === null || seen.has(id)) return null;
+  seen.add(id);
+  return id;
 }
 
 /** Postgres takes no NUL; spaces around a cell are never meant. */

@@ -1,10 +1,11 @@
 import { parseArgs } from 'node:util';
 import { createReporter, describeMachine, toTable } from './figure.ts';
 import type { Scenario } from './scenario.ts';
+import { imports } from './imports.ts';
 import { send } from './send.ts';
 import { webhooks } from './webhooks.ts';
 
-const SCENARIOS: Readonly<Record<string, Scenario>> = { send, webhooks };
+const SCENARIOS: Readonly<Record<string, Scenario>> = { send, webhooks, import: imports };
 
 const { values, positionals } = parseArgs({
   options: {

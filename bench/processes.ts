@@ -67,3 +67,13 @@ export function createMeter(groups: () => Readonly<Record<string, readonly numbe
   };
 }
 export type Meter = ReturnType<typeof createMeter>;
+
+/** The most memory that a process had in use so far, in MB; null where nobody says. */
+export function readPeakMb(pid: number): number | null {
+  try {
+    const kb = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kb === undefined ? null : Number(kb) / 1_024;
+  } catch {
+    return null;
+  }
+}

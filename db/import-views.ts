@@ -22,18 +22,15 @@ export interface ImportView {
   readonly finishedAt: Date | null;
 }
 
-/** Counts come from the verdicts themselves, each by an index of its import. */
+/** Counts are those that each chunk moved with the cursor. */
 const VIEW = `
 select i.id, i.list_id as "listId", i.file_name as "fileName", i.state::text as state, i.problem, i.problem_row as "problemRow",
-       i.cursor_row as decided, (select count(*)::int from contact_list_member m where m.import_id = i.id) as accepted,
-       coalesce(r.n, 0)::int as rejected,
+       i.cursor_row as decided, i.accepted_rows as accepted,
+       coalesce((select sum(value::int) from jsonb_each_text(i.rejects_by_reason)), 0)::int as rejected,
        (case when i.state = 'finished' then i.total_bytes else i.cursor_byte end)::text as "bytesDone",
-       i.total_bytes::text as "bytesTotal", coalesce(r.reasons, '{}') as "rejectsByReason",
+       i.total_bytes::text as "bytesTotal", i.rejects_by_reason as "rejectsByReason",
        i.created_at as "createdAt", i.started_at as "startedAt", i.finished_at as "finishedAt"
-  from import i left join lateral (
-       select sum(t.n) as n, jsonb_object_agg(t.reason, t.n) as reasons
-         from (select reason, count(*) as n from import_reject x where x.import_id = i.id group by 1) t) r on true
- where i.id = $1::uuid`;
+  from import i where i.id = $1::uuid`;
 
 /** The import of this file into this list, made now or before; made now it is also rung. */
 export async function insertImport(

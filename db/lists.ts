@@ -58,13 +58,13 @@ export async function listContactLists(
   return toPage(rows, page.limit);
 }
 
-/** A list with how many people are on it. */
+/** A list with how many people are on it: those whom its imports put there. */
 export async function findContactList(
   tenant: TenantDatabase,
   listId: string,
 ): Promise<(ContactListView & { readonly size: number }) | null> {
   const [row] = await tenant.query<ContactListView & { readonly size: number }>(
-    `select ${VIEW}, (select count(*)::int from contact_list_member m where m.list_id = l.id) as size
+    `select ${VIEW}, (select coalesce(sum(i.accepted_rows), 0)::int from import i where i.list_id = l.id) as size
        from contact_list l where l.id = $1::uuid`,
     listId,
   );

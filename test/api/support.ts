@@ -2,7 +2,13 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import { afterAll, beforeAll } from 'vitest';
 import { createApp, type ApiDeps, type ApiEnv } from '../../api/app.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
-import { endImport, findImport, startImport, writeImportChunk } from '../../db/imports.ts';
+import {
+  endImport,
+  findImport,
+  findZoneSets,
+  startImport,
+  writeImportChunk,
+} from '../../db/imports.ts';
 import { createOrgIn } from '../../db/orgs.ts';
 import { createTestDatabase } from '../support/database.ts';
 
@@ -232,6 +238,8 @@ export async function decideRows(
   await startImport(api.engine, importId, { phone: 0 });
   const row = await findImport(api.engine, importId);
   if (row === null) throw new Error('the import was not stored');
+  const place = { zones: ['America/New_York'], places: ['US-NY'] };
+  const [zoneSetId = 0] = await findZoneSets(api.engine, [place]);
   await writeImportChunk(api.engine, {
     import: row,
     fromRow: 0,
@@ -246,8 +254,7 @@ export async function decideRows(
       externalId: null,
       postcode: null,
       fields: {},
-      zones: ['America/New_York'],
-      places: ['US-NY'],
+      zoneSetId,
     })),
     rejects: [
       {
