@@ -1,6 +1,7 @@
 import { createCampaignActivities } from './campaigns.ts';
 import { createConversationActivities } from './conversations.ts';
 import type { ActivityDeps } from './deps.ts';
+import { createExportActivities } from './exports.ts';
 import { guardActivities } from './guard.ts';
 import { createImportActivities } from './imports.ts';
 import { createMaintenanceActivities } from './maintenance.ts';
@@ -15,6 +16,7 @@ export function createEngineActivities(deps: ActivityDeps) {
     ...createCampaignActivities(deps),
     ...createConversationActivities(deps),
     ...createImportActivities(deps),
+    ...createExportActivities(deps),
     ...createMaintenanceActivities(deps),
     sendMessage,
   };

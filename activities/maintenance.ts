@@ -1,4 +1,5 @@
 import { dropAbandonedUploads } from '../db/blobs.ts';
+import { expireExports } from '../db/exports.ts';
 import { foldCounters } from '../db/campaigns.ts';
 import {
   expirePlanned,
@@ -107,6 +108,7 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
       await sealAuditLog(database);
       await housekeep(database);
       await dropAbandonedUploads(database);
+      await expireExports(database);
     },
   };
 }

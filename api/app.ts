@@ -15,6 +15,7 @@ import { createCampaignReportRoutes } from './routes/campaign-reports.ts';
 import { createCampaignRoutes } from './routes/campaigns.ts';
 import { createContactRoutes } from './routes/contacts.ts';
 import { createConversationRoutes } from './routes/conversations.ts';
+import { createExportRoutes } from './routes/exports.ts';
 import { createImportRoutes } from './routes/imports.ts';
 import { createKeyRoutes } from './routes/keys.ts';
 import { createMessageRoutes } from './routes/messages.ts';
@@ -74,6 +75,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route('/', createMessageRoutes(deps));
   app.route('/', createConversationRoutes(deps));
   app.route('/', createSuppressionRoutes(deps));
+  app.route('/', createExportRoutes(deps));
   deps.mountWebhooks?.(app);
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {

@@ -15,7 +15,7 @@ export interface ProgressRow {
 }
 
 /** An instant inside JSON as everywhere else: ISO 8601, UTC, milliseconds. */
-const ISO = (column: string): string =>
+export const iso = (column: string): string =>
   `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /** Counters and progress in one snapshot. */
@@ -83,8 +83,8 @@ export async function readReport(
        coalesce((select jsonb_object_agg(reject, n) from (select reject, sum(n) as n from texts where reject is not null group by 1) t), '{}') as rejects,
        coalesce((select jsonb_object_agg(state, n) from talks), '{}') as conversations,
        coalesce((select jsonb_agg(cost) from costs), '[]') as costs,
-       coalesce((select jsonb_agg(jsonb_build_object('messageId', id, 'since', ${ISO('claimed_at')}, 'looks', reconcile_looks,
-                   'nextLookAt', ${ISO('reconcile_at')}) order by id) from doubtful), '[]') as "unknownTexts"
+       coalesce((select jsonb_agg(jsonb_build_object('messageId', id, 'since', ${iso('claimed_at')}, 'looks', reconcile_looks,
+                   'nextLookAt', ${iso('reconcile_at')}) order by id) from doubtful), '[]') as "unknownTexts"
        from campaign c left join campaign_progress p on p.campaign_id = c.id where c.id = $1::uuid`,
     campaignId,
   );

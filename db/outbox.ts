@@ -1,6 +1,11 @@
 import type { Database } from './client.ts';
 
-export type OutboxKind = 'wake_campaign' | 'wake_pool' | 'ring_conversation' | 'start_import';
+export type OutboxKind =
+  | 'wake_campaign'
+  | 'wake_pool'
+  | 'ring_conversation'
+  | 'start_import'
+  | 'start_export';
 
 /** A doorbell that Temporal has not taken yet. */
 export interface Doorbell {
@@ -59,7 +64,8 @@ export async function ringEverything(database: Database): Promise<number> {
           or (state = 'cancelled' and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned'))
        union all select 'wake_pool', id from sender_pool where awake
        union all select 'ring_conversation', id from conversation where kind = 'campaign' and (state = 'automatic' or handled_seq < arrival_seq)
-       union all select 'start_import', id from import where state in ('queued', 'running')) w
+       union all select 'start_import', id from import where state in ('queued', 'running')
+       union all select 'start_export', id from export where state in ('queued', 'running')) w
       order by kind, id
      on conflict (kind, ref_id) do nothing returning 1 as done`,
   );

@@ -18,6 +18,7 @@ export const FAULT_POINTS = {
   'report.stored': 'a batch of delivery reports is committed, no 2xx was written',
   'import.storing': 'a chunk of a file is judged, not committed',
   'import.stored': 'a chunk is committed with its cursor, the next is not begun',
+  'export.stored': 'a chunk of an export is committed with its cursor, the next is not begun',
   'plan.storing': 'texts of a campaign are written, not committed',
   'plan.stored': 'texts are committed with their cursor, the slice goes on',
   'turn.storing': 'a conversation’s turn is decided, not committed',

@@ -11,6 +11,8 @@ import {
   CONVERSATION_WORKFLOW,
   conversationWorkflowId,
   ENGINE_QUEUE,
+  EXPORT_WORKFLOW,
+  exportWorkflowId,
   IMPORT_WORKFLOW,
   importWorkflowId,
   ringSignal,
@@ -44,6 +46,11 @@ const TARGETS: Readonly<
     workflow: IMPORT_WORKFLOW,
     idOf: importWorkflowId,
     argsOf: (importId) => ({ importId }),
+  },
+  start_export: {
+    workflow: EXPORT_WORKFLOW,
+    idOf: exportWorkflowId,
+    argsOf: (exportId) => ({ exportId }),
   },
 };
 

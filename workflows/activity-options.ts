@@ -42,8 +42,8 @@ export const sends = proxyActivities<EngineActivities>({
   retry: PATIENT,
 });
 
-/** A whole file, chunk by chunk; the cursor goes on where it was. */
-export const imports = proxyActivities<EngineActivities>({
+/** A whole file, in or out, chunk by chunk; the cursor goes on where it was. */
+export const files = proxyActivities<EngineActivities>({
   startToCloseTimeout: '6 hours',
   heartbeatTimeout: '30s',
   retry: PATIENT,

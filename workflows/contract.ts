@@ -14,6 +14,7 @@ export const CAMPAIGN_WORKFLOW = 'campaignWorkflow';
 export const SENDER_POOL_WORKFLOW = 'senderPoolWorkflow';
 export const CONVERSATION_WORKFLOW = 'conversationWorkflow';
 export const IMPORT_WORKFLOW = 'importWorkflow';
+export const EXPORT_WORKFLOW = 'exportWorkflow';
 export const MAINTENANCE_WORKFLOW = 'maintenanceWorkflow';
 
 export interface CampaignInput {
@@ -30,6 +31,10 @@ export interface ConversationInput {
 
 export interface ImportInput {
   readonly importId: string;
+}
+
+export interface ExportInput {
+  readonly exportId: string;
 }
 
 export const MAINTENANCE_JOBS = [
@@ -78,6 +83,10 @@ export function conversationWorkflowId(conversationId: string): string {
 
 export function importWorkflowId(importId: string): string {
   return `import/${importId}`;
+}
+
+export function exportWorkflowId(exportId: string): string {
+  return `export/${exportId}`;
 }
 
 export function maintenanceScheduleId(job: MaintenanceJob): string {

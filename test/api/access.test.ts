@@ -77,6 +77,11 @@ const NEEDS: Readonly<Record<string, 'nothing' | 'read' | 'write' | 'admin'>> = 
   'post /v1/suppressions/import': 'write',
   'get /v1/suppressions/export.csv': 'read',
   'post /v1/suppressions/{id}/lift': 'write',
+  'post /v1/exports': 'write',
+  'get /v1/exports': 'read',
+  'get /v1/exports/{id}': 'read',
+  'post /v1/exports/{id}/cancel': 'write',
+  'get /v1/exports/{id}/file': 'read',
 };
 
 /** Keys that are no longer, or never were, good. */

@@ -156,7 +156,7 @@ export function createSend(app: OpenAPIHono<ApiEnv>) {
       body: typeof body === 'string' || body === null ? body : new Blob([new Uint8Array(body)]),
     });
     const text = await response.text();
-    const isJson = /json/.test(response.headers.get('Content-Type') ?? '');
+    const isJson = /[/+]json/.test(response.headers.get('Content-Type') ?? '');
     return {
       status: response.status,
       headers: response.headers,

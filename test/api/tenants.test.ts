@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
+import { createExportActivities } from '../../activities/exports.ts';
 import { freezeAudience } from '../../db/planning.ts';
 import { aCampaign, GRAPH, withTestApi, type TestCampaign } from './support.ts';
 
@@ -80,7 +81,9 @@ beforeAll(async () => {
       address: '+12125551299',
       reason: 'Secretia',
     }),
+    exports: await made('POST /v1/exports', { kind: 'messages', format: 'csv' }),
   };
+  await createExportActivities({ database: engine }).runExport({ exportId: ids['exports'] ?? '' });
 });
 
 async function routes(): Promise<{ method: string; path: string }[]> {
@@ -144,6 +147,10 @@ describe('another org', () => {
   test.each([
     ['POST /v1/sender-pools', () => ({ name: 'X', accountId: campaign.accountId })],
     [
+      'POST /v1/exports',
+      () => ({ kind: 'messages', format: 'csv', campaignId: campaign.campaignId }),
+    ],
+    [
       'POST /v1/campaigns',
       () => ({
         name: 'X',
@@ -176,6 +183,7 @@ async function snapshot(): Promise<unknown> {
             (select jsonb_agg(to_jsonb(s) order by s.id) from sender s where s.org_id = $1::uuid) as senders,
             (select jsonb_agg(to_jsonb(o)) from org o where o.id = $1::uuid) as orgs,
             (select jsonb_agg(to_jsonb(i) order by i.id) from import i where i.org_id = $1::uuid) as imports,
+            (select jsonb_agg(to_jsonb(e) order by e.id) from export e where e.org_id = $1::uuid) as exports,
             (select jsonb_agg(to_jsonb(s) order by s.id) from suppression s where s.org_id = $1::uuid) as suppressions,
             (select count(*)::int from script_version where org_id = $1::uuid) as versions`,
     a.orgId,

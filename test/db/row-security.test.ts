@@ -70,6 +70,14 @@ describe('the role of HTTP requests', () => {
     ],
     ['setting another org’s limits', `update org set texts_per_day = 1 where id = $1 returning 1`],
     ['raising what was spent', `update budget set spent_micros = 0 where org_id = $1`],
+    [
+      'putting bytes into an export’s file',
+      `insert into export_chunk (export_id, n, org_id, data) values (gen_random_uuid(), 0, $1, '')`,
+    ],
+    [
+      'showing full numbers in an export',
+      'update export set full_numbers = true where org_id = $1',
+    ],
     ['changing the audit log', `update audit_log set actor = $1::text`],
     [
       'stopping the deployment',

@@ -6,6 +6,7 @@ import {
   CAMPAIGN_WORKFLOW,
   CONVERSATION_WORKFLOW,
   conversationWorkflowId,
+  EXPORT_WORKFLOW,
   IMPORT_WORKFLOW,
   MAINTENANCE_WORKFLOW,
   SENDER_POOL_WORKFLOW,
@@ -213,6 +214,25 @@ describe('a campaign', () => {
   });
 });
 
+test('all texts of these campaigns are exported by a workflow', async () => {
+  const schema = z.object({
+    id: z.string(),
+    state: z.string(),
+    createdAt: z.string(),
+    rows: z.object({ done: z.int() }),
+  });
+  const wish = { kind: 'messages', format: 'csv' };
+  const { id, createdAt } = await stack.api.post('/v1/exports', schema, wish);
+  const read = async () => stack.api.get(`/v1/exports/${id}`, schema);
+  await waitUntil(async () => (await read()).state === 'finished', { what: 'the export' });
+  const [row] = await stack.database.query<{ n: number }>(
+    'select count(*)::int as n from message where created_at <= $1::timestamptz',
+    createdAt,
+  );
+  expect(row?.n).toBeGreaterThan(500);
+  expect((await read()).rows.done).toBe(row?.n);
+});
+
 describe('the histories of all these runs', () => {
   test('replay, and hold no number and no text', async () => {
     const workflowBundle = await bundleWorkflows();
@@ -240,6 +260,7 @@ describe('the histories of all these runs', () => {
       [
         CAMPAIGN_WORKFLOW,
         CONVERSATION_WORKFLOW,
+        EXPORT_WORKFLOW,
         IMPORT_WORKFLOW,
         MAINTENANCE_WORKFLOW,
         SENDER_POOL_WORKFLOW,

@@ -15,7 +15,14 @@ beforeAll(async () => {
 
 describe('the bundle of workflows', () => {
   test('holds every workflow and the SDK, as its source map shows', () => {
-    for (const name of ['campaign', 'conversation', 'import', 'maintenance', 'sender-pool']) {
+    for (const name of [
+      'campaign',
+      'conversation',
+      'export',
+      'import',
+      'maintenance',
+      'sender-pool',
+    ]) {
       expect(modules.filter((path) => path.endsWith(`/workflows/${name}.ts`))).toHaveLength(1);
     }
     expect(modules.some((path) => path.includes('/node_modules/@temporalio/workflow/'))).toBe(true);

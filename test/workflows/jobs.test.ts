@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  EXPORT_WORKFLOW,
   IMPORT_WORKFLOW,
   MAINTENANCE_JOBS,
   MAINTENANCE_WORKFLOW,
@@ -9,6 +10,7 @@ import { waitUntil } from '../support/wait-until.ts';
 import { createGate, withWorkflows } from './support.ts';
 
 const bench = withWorkflows();
+const EXPORT = { exportId: '00000000-0000-7000-8000-000000000005' };
 const IMPORT = { importId: '00000000-0000-7000-8000-000000000004' };
 
 describe('an import’s workflow', () => {
@@ -43,6 +45,23 @@ describe('an import’s workflow', () => {
       await ended;
     });
     expect(calls).toBe(3);
+  });
+});
+
+describe('an export’s workflow', () => {
+  test('writes its file, again after a failure, and ends', async () => {
+    const seen: unknown[] = [];
+    const runExport = async (input: { readonly exportId: string }) => {
+      seen.push(input);
+      if (seen.length < 2) throw new Error('the database is away');
+      return { state: 'finished', rows: 3 };
+    };
+    await bench().run({ runExport }, async () => {
+      const workflow = await bench().start(EXPORT_WORKFLOW, EXPORT);
+      await workflow.signal(ringSignal);
+      await workflow.result();
+    });
+    expect(seen).toEqual([EXPORT, EXPORT]);
   });
 });
 

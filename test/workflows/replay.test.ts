@@ -4,6 +4,7 @@ import { bundleWorkflows } from '../../worker/engine.ts';
 import {
   CAMPAIGN_WORKFLOW,
   CONVERSATION_WORKFLOW,
+  EXPORT_WORKFLOW,
   IMPORT_WORKFLOW,
   MAINTENANCE_WORKFLOW,
   SENDER_POOL_WORKFLOW,
@@ -29,6 +30,7 @@ describe('the recorded histories', () => {
       [
         CAMPAIGN_WORKFLOW,
         CONVERSATION_WORKFLOW,
+        EXPORT_WORKFLOW,
         IMPORT_WORKFLOW,
         MAINTENANCE_WORKFLOW,
         SENDER_POOL_WORKFLOW,
