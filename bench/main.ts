@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { z } from 'zod';
 import { createReporter, describeMachine, toTable } from './figure.ts';
 import { benchSend } from './send.ts';
 
@@ -8,6 +9,7 @@ const { values } = parseArgs({
     rate: { type: 'string', default: '1000' },
     profile: { type: 'boolean', default: false },
     workers: { type: 'string', default: '1' },
+    temporal: { type: 'string', default: 'dev' },
   },
   allowPositionals: true,
 });
@@ -18,6 +20,7 @@ await benchSend(reporter, {
   rate: Number(values.rate),
   workers: Number(values.workers),
   profile: values.profile,
+  temporal: z.enum(['dev', 'postgres']).parse(values.temporal),
 });
 process.stderr.write(`${toTable(reporter.figures())}\n`);
 process.exit();

@@ -20,6 +20,7 @@ export interface SendOptions {
   readonly rate: number;
   readonly workers: number;
   readonly profile: boolean;
+  readonly temporal: 'dev' | 'postgres';
 }
 
 const SENDERS = 20;
@@ -32,6 +33,7 @@ export async function benchSend(reporter: Reporter, options: SendOptions): Promi
     name: 'send',
     workers: options.workers,
     profile: options.profile,
+    temporal: options.temporal,
   });
   try {
     await steady(machine, reporter, options);
