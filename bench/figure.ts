@@ -46,7 +46,7 @@ export function toTable(figures: readonly Figure[]): string {
 }
 
 /** What the numbers were measured on. */
-export function describeMachine(): Record<string, unknown> {
+export function describeMachine() {
   const [cpu] = cpus();
   return {
     cores: cpus().length,

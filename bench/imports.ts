@@ -22,7 +22,11 @@ export const imports: Scenario = {
   about: 'a contact file of a million rows, with the API in use meanwhile',
   run: async (reporter, options) => {
     const rows = options.size ?? ROWS;
-    const machine = await startMachine({ name: 'import', profile: options.profile });
+    const machine = await startMachine({
+      name: 'import',
+      profile: options.profile,
+      temporal: options.temporal,
+    });
     try {
       const file = join(machine.folder, 'people.csv');
       const people = await writePeopleFile(file, { rows });
@@ -108,7 +112,7 @@ async function untilEnded({ stack }: Machine, { id }: Import): Promise<Import> {
 /** Somebody who uses the API while a file is imported. */
 function createCaller({ stack }: Machine, listId: string) {
   const took: number[] = [];
-  let stopped = false;
+  const stop = new AbortController();
   const paths = [
     '/v1/campaigns',
     `/v1/contact-lists/${listId}`,
@@ -116,7 +120,7 @@ function createCaller({ stack }: Machine, listId: string) {
     '/v1/sender-pools',
   ];
   const loop = (async () => {
-    for (let n = 0; !stopped; n += 1) {
+    for (let n = 0; !stop.signal.aborted; n += 1) {
       const from = performance.now();
       await stack.api.get(paths[n % paths.length] ?? '', anything);
       took.push(performance.now() - from);
@@ -125,7 +129,7 @@ function createCaller({ stack }: Machine, listId: string) {
   })();
   return {
     stop: async (): Promise<number[]> => {
-      stopped = true;
+      stop.abort();
       await loop;
       return took;
     },

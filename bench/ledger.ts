@@ -1,8 +1,16 @@
 /** Rows for benchmarks that need no Temporal: texts claimed and accepted by the engine's own statements. */
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { claimCampaignLane, type ClaimResult, type Watermark } from '../db/claims.ts';
-import type { Database } from '../db/client.ts';
+import { createDatabase, type Database } from '../db/client.ts';
+import { migrate } from '../db/migrate.ts';
 import { recordOutcomes } from '../db/records.ts';
-import type { Ledger, TestCampaign } from '../test/support/ledger-rows.ts';
+import { asUser } from '../runtime/config.ts';
+import { startEmbeddedPostgres } from '../runtime/embedded-postgres.ts';
+import { ROOT } from '../test/support/engine-process.ts';
+import { createLedger, type Ledger, type TestCampaign } from '../test/support/ledger-rows.ts';
+import { freePort } from '../test/support/ports.ts';
 
 export interface AcceptedText {
   readonly id: string;
@@ -79,4 +87,35 @@ export function claimBatch(
 /** A message SID that is the row's own id. */
 export function providerId(messageId: string): string {
   return `SM${messageId.replaceAll('-', '')}`;
+}
+
+/** Runs on a Postgres of its own, on a real disk, with an org, an account and two senders. */
+export async function withLedger(
+  name: string,
+  work: (parts: {
+    readonly database: Database;
+    readonly ledger: Ledger;
+    readonly ownerUrl: string;
+  }) => Promise<void>,
+): Promise<void> {
+  const folder = join(ROOT, '.data', 'bench', `${name}-${Date.now()}`);
+  await mkdir(folder, { recursive: true });
+  const server = await startEmbeddedPostgres({
+    dataDir: join(folder, 'postgres'),
+    port: await freePort(),
+    password: randomBytes(16).toString('hex'),
+    log: () => {},
+  });
+  const { ownerUrl } = server;
+  const engineUrl = asUser(ownerUrl, 'gw_engine');
+  const database = createDatabase({ url: engineUrl, applicationName: 'bench', poolSize: 10 });
+  try {
+    await migrate(ownerUrl);
+    const urls = { ownerUrl, engineUrl, apiUrl: asUser(ownerUrl, 'gw_api') };
+    await work({ database, ledger: await createLedger(database, urls), ownerUrl });
+  } finally {
+    await database.close();
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
 }

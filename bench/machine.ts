@@ -7,6 +7,7 @@ import { ROOT } from '../test/support/engine-process.ts';
 import { startStack, type Stack } from '../test/support/stack/stack.ts';
 import type { Reporter } from './figure.ts';
 import { createMeter, type Meter } from './processes.ts';
+import { startTemporalCluster } from './temporal-postgres.ts';
 
 export interface MachineOptions {
   readonly name: string;
@@ -14,6 +15,8 @@ export interface MachineOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** Counts Postgres' statements and writes CPU profiles of our processes into the folder. */
   readonly profile?: boolean;
+  /** The dev server with its store in a file, or the production server on a Postgres of its own. */
+  readonly temporal?: 'dev' | 'postgres';
 }
 
 export interface Machine {
@@ -41,18 +44,25 @@ const SETTINGS: Readonly<Record<string, string>> = {
   SIMULATOR_REPLY_SHARE: '0',
 };
 
-/** Starts everything; Postgres writes through to the disk, and Temporal keeps its store in a file with WAL. */
+/** Starts everything; Postgres writes through to the disk, and Temporal's dev server keeps its store in a file with WAL. */
 export async function startMachine(options: MachineOptions): Promise<Machine> {
   const folder = join(ROOT, '.data', 'bench', `${options.name}-${Date.now()}`);
+  const cluster =
+    options.temporal === 'postgres'
+      ? await startTemporalCluster(join(folder, 'temporal'), (text) => console.error(text))
+      : null;
   const stack = await startStack({
     postgres: 'own',
     postgresSettings: options.profile === true ? COUNT_STATEMENTS : {},
-    temporal: 'file',
+    temporal: cluster ?? 'file',
     workers: options.workers ?? 1,
     ingest: true,
     folder,
     nodeOptions: options.profile === true ? ['--cpu-prof', `--cpu-prof-dir=${folder}/cpu`] : [],
     settings: { ...SETTINGS, ...options.settings },
+  }).catch(async (error: unknown) => {
+    await cluster?.close();
+    throw error;
   });
   if (options.profile === true) await asSuperuser(stack, 'create extension pg_stat_statements');
   const pidsOf = (command: string): number[] =>
@@ -65,7 +75,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       ingest: pidsOf('ingest'),
       api: pidsOf('api'),
       postgres: [stack.postgresServer?.pid() ?? 0],
-      temporal: [stack.temporalServer?.pid() ?? 0],
+      ...(cluster?.pids() ?? { temporal: [stack.temporalServer?.pid() ?? 0] }),
       simulator: pidsOf('simulator'),
     })),
     judge: async (reporter) => {
@@ -82,7 +92,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     },
     close: async () => {
       if (options.profile === true) await writeProfile(stack);
-      await stack.close();
+      try {
+        await stack.close();
+      } finally {
+        await cluster?.close();
+      }
     },
   };
 }

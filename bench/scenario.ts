@@ -11,6 +11,7 @@ export interface BenchOptions {
   readonly workers: number;
   /** Prints Postgres' dearest statements and keeps CPU profiles. */
   readonly profile: boolean;
+  readonly temporal: 'dev' | 'postgres';
 }
 
 export interface Scenario {

@@ -2,32 +2,54 @@
  * A campaign through everything: plan, permits, claim, the real SDK over HTTP to the simulator, record, two
  * signed delivery reports each, people silent. First at a steady rate, then faster until something falls behind.
  */
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { z } from 'zod';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { campaignSchema } from '../cli/demo-client.ts';
-import { peopleCsv, type LaunchedCampaign } from '../test/support/stack/campaigns.ts';
-import { toCreate } from '../test/support/stack/journals.ts';
-import { waitUntil } from '../test/support/wait-until.ts';
-import { percentile, type Reporter } from './figure.ts';
+import { peopleCsv } from '../test/support/stack/campaigns.ts';
+import type { Reporter } from './figure.ts';
+import { drained, readCreates, readState } from './journal.ts';
 import { startMachine, type Machine } from './machine.ts';
-import type { BenchOptions, Scenario } from './scenario.ts';
+import { rawLoop } from './raw/loop.ts';
+import type { Scenario } from './scenario.ts';
 
 const SENDERS = 20;
+/** Starts are booked a fiftieth further apart than the rate asks. */
+const HEADROOM = 1.04;
 const WARM_UP_MS = 5_000;
-const DRAIN_WITHIN_MS = 120_000;
+const DRAIN_WITHIN_MS = 180_000;
+const RATE = 1_000;
+const SECONDS = 20;
+/** Steps above the steady rate, each as long as that half. */
+const LADDER = [1.25, 1.5, 1.75, 2, 2.25, 2.5] as const;
+/** A rate is sustained when this part of it left, and no more than two seconds of reports wait at the end. */
+const SUSTAINED = 0.97;
+const BACKLOG_S = 2;
 
 export const send: Scenario = {
   about: 'texts a second through everything, with two signed delivery reports each',
   run: async (reporter, options) => {
-    const machine = await startMachine({
-      name: 'send',
-      workers: options.workers,
-      profile: options.profile,
-    });
+    const { workers, profile, temporal } = options;
+    const machine = await startMachine({ name: 'send', workers, profile, temporal });
+    const rate = options.rate ?? RATE;
+    const seconds = options.seconds ?? SECONDS;
     try {
-      await steady(machine, reporter, options);
+      const raw = await rawLoop(machine, Math.min(seconds, 15));
+      reporter.add({ name: 'send.raw', value: raw, unit: 'texts/s' });
+      const steady = await sendAt(machine, reporter, { area: '303', rate, seconds });
+      report(reporter, { name: 'send', run: steady, raw });
+      let fastest = steady;
+      for (const [index, times] of LADDER.entries()) {
+        const step = {
+          area: String(404 + index),
+          rate: rate * times,
+          seconds: Math.max(5, seconds / 2),
+        };
+        // A long run is about the steady rate alone.
+        if (seconds > 60 || !isSustained(fastest)) break;
+        const run = await sendAt(machine, reporter, step);
+        if (!isSustained(run)) break;
+        fastest = run;
+      }
+      if (seconds <= 60) report(reporter, { name: 'send.fastest', run: fastest, raw });
       await machine.judge(reporter);
     } finally {
       await machine.close();
@@ -35,20 +57,38 @@ export const send: Scenario = {
   },
 };
 
-async function steady(machine: Machine, reporter: Reporter, options: BenchOptions): Promise<void> {
+interface Run {
+  readonly asked: number;
+  readonly perSecond: number;
+  readonly first: number;
+  readonly last: number;
+  /** Reports that waited at the simulator when the texts were out. */
+  readonly waiting: number;
+  readonly launchToFirstMs: number;
+  readonly cpuMsEach: Readonly<Record<string, number>>;
+}
+
+function isSustained(run: Run): boolean {
+  return run.perSecond >= run.asked * SUSTAINED && run.waiting <= run.asked * 2 * BACKLOG_S;
+}
+
+async function sendAt(
+  machine: Machine,
+  reporter: Reporter,
+  {
+    area,
+    rate,
+    seconds,
+  }: { readonly area: string; readonly rate: number; readonly seconds: number },
+): Promise<Run> {
   const { stack, meter } = machine;
-  const { rate = 1_000, seconds = 20 } = {
-    rate: options.rate ?? 1_000,
-    seconds: options.seconds ?? 20,
-  };
-  const people = Math.ceil(rate * seconds + (rate * WARM_UP_MS) / 1_000);
-  reporter.say(`importing ${people} people`);
+  const people = Math.ceil(rate * (seconds + WARM_UP_MS / 1_000));
+  reporter.say(`${rate} texts/s for ${seconds} s: importing ${people} people`);
   const campaign = await stack.prepare({
-    name: 'steady',
-    csv: peopleCsv('303', people),
+    name: `send-${area}`,
+    csv: peopleCsv(area, people),
     senders: SENDERS,
-    // Of the senders; starts are booked a fiftieth apart from what the rate allows.
-    segmentsPerSecond: (rate / SENDERS) * 1.04,
+    segmentsPerSecond: (rate / SENDERS) * HEADROOM,
     replyWindowSeconds: 1,
   });
   await stack.api.post(`${campaign.path}/launch`, campaignSchema);
@@ -56,76 +96,43 @@ async function steady(machine: Machine, reporter: Reporter, options: BenchOption
   await sleep(WARM_UP_MS);
   const stop = meter.start();
   const from = Date.now();
-  let backlog = 0;
-  while (Date.now() - from < seconds * 1_000) {
-    await sleep(2_000);
-    const state = await readState(machine);
-    backlog = Math.max(backlog, state.waiting);
-    reporter.say(`${state.texts} texts, ${state.waiting} reports wait`);
-    if (state.texts >= people) break;
-  }
+  await sleep(seconds * 1_000 * 0.95);
   const until = Date.now();
   const cpu = stop();
-  const before = await readState(machine);
+  const { waiting } = await readState(machine);
   await stack.finished(campaign, DRAIN_WITHIN_MS);
-  await drained(machine);
-  const creates = await readCreates(machine, campaign);
-  const inWindow = creates.filter((at) => at >= from && at < until).length;
-  const texts = Math.max(1, inWindow);
+  await drained(machine, DRAIN_WITHIN_MS);
+  const times = await readCreates(machine, launchedAt);
+  const between = (low: number, high: number): number =>
+    times.filter((at) => at >= low && at < high).length;
+  const texts = Math.max(1, between(from, until));
+  const tenth = (until - from) / 10;
+  return {
+    asked: rate,
+    perSecond: (texts / (until - from)) * 1_000,
+    first: (between(from, from + tenth) / tenth) * 1_000,
+    last: (between(until - tenth, until) / tenth) * 1_000,
+    waiting,
+    launchToFirstMs: (times[0] ?? Number.NaN) - launchedAt,
+    cpuMsEach: Object.fromEntries(Object.entries(cpu).map(([name, ms]) => [name, ms / texts])),
+  };
+}
+
+function report(
+  reporter: Reporter,
+  { name, run, raw }: { readonly name: string; readonly run: Run; readonly raw: number },
+): void {
+  const { cpuMsEach, perSecond, ...rest } = run;
+  reporter.add({ name, value: perSecond, unit: 'texts/s', ratio: perSecond / raw, with: rest });
+  for (const [part, ms] of Object.entries(cpuMsEach))
+    reporter.add({ name: `${name}.cpu.${part}`, value: ms, unit: 'CPU-ms/text' });
+  const ours = Object.entries(cpuMsEach).filter(([part]) => part !== 'simulator');
+  const sum = ours.reduce((total, [, ms]) => total + ms, 0);
   reporter.add({
-    name: 'send.steady',
-    value: (inWindow / (until - from)) * 1_000,
-    unit: 'texts/s',
-    with: {
-      asked: rate,
-      people,
-      launchToFirstMs: Math.min(...creates) - launchedAt,
-      mostWaiting: backlog,
-      before,
-    },
+    name: `${name}.cpu`,
+    value: sum,
+    unit: 'CPU-ms/text',
+    with: { without: 'simulator' },
   });
-  for (const [name, ms] of Object.entries(cpu))
-    reporter.add({ name: `send.cpu.${name}`, value: ms / texts, unit: 'CPU-ms/text' });
+  reporter.add({ name: `${name}.flat`, value: run.last / run.first, unit: 'last tenth / first' });
 }
-
-const stateSchema = z.object({
-  texts: z.number(),
-  due: z.number(),
-  journal: z.number(),
-  webhooks: z.object({
-    sent: z.number(),
-    failed: z.number(),
-    lost: z.number(),
-    inFlight: z.number(),
-    waiting: z.number(),
-  }),
-});
-
-async function readState(machine: Machine) {
-  const response = await fetch(`${machine.stack.urls.simulator}/simulator/state`);
-  const { texts, due, webhooks } = stateSchema.parse(await response.json());
-  return { texts, due, ...webhooks };
-}
-
-async function drained(machine: Machine): Promise<void> {
-  await waitUntil(
-    async () => {
-      const state = await readState(machine);
-      return state.due === 0 && state.inFlight === 0 && state.waiting === 0;
-    },
-    { what: 'every report to be taken', timeoutMs: DRAIN_WITHIN_MS, everyMs: 500 },
-  );
-}
-
-/** When each text of ours reached the simulator. */
-async function readCreates(machine: Machine, _campaign: LaunchedCampaign): Promise<number[]> {
-  const times: number[] = [];
-  const lines = createInterface({ input: createReadStream(machine.stack.simulatorJournal) });
-  for await (const line of lines) {
-    if (!line.includes('"kind":"create"')) continue;
-    const [create] = toCreate(JSON.parse(line));
-    if (create !== undefined) times.push(create.receivedAtMs);
-  }
-  return times;
-}
-void percentile;

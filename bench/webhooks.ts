@@ -22,7 +22,12 @@ const MANY_CONNECTIONS = 500;
 export const webhooks: Scenario = {
   about: 'delivery reports and incoming texts a second, answered after their commit',
   run: async (reporter, options) => {
-    const machine = await startMachine({ name: 'webhooks', workers: 0, profile: options.profile });
+    const machine = await startMachine({
+      name: 'webhooks',
+      workers: 0,
+      profile: options.profile,
+      temporal: options.temporal,
+    });
     const { databaseUrls } = machine.stack;
     const database = createDatabase({
       url: databaseUrls.engineUrl,

@@ -30,6 +30,7 @@ const COMMANDS = {
   test: runTests,
   check: runChecks,
   chaos: (args) => runOurs('test/chaos/main.ts', args),
+  bench: (args) => runOurs('bench/main.ts', args),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -34,7 +34,7 @@ interface Waiting<Item, Result> {
 export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item, Result>) {
   const queue: Waiting<Item, Result>[] = [];
   const writing = new Set<Promise<void>>();
-  let gathering: Promise<void> | null = null;
+  const gathering = new Set<Promise<void>>();
 
   const writeBatch = async (batch: readonly Waiting<Item, Result>[]): Promise<void> => {
     try {
@@ -62,16 +62,17 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
   };
 
   const start = (): void => {
-    if (queue.length > 0 && writing.size < (options.batchesAtOnce ?? 1)) gathering ??= next();
+    if (queue.length > 0 && writing.size < (options.batchesAtOnce ?? 1) && gathering.size === 0)
+      gathering.add(next());
   };
 
   const next = async (): Promise<void> => {
     await gather(queue, options);
     const write = writeBatch(takeBatch(queue, options));
     writing.add(write);
-    gathering = null;
+    gathering.clear();
     start();
-    void write.then(() => {
+    void write.finally(() => {
       writing.delete(write);
       start();
     });
@@ -90,7 +91,7 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
     queued: () => queue.length,
     /** Waits until everything that was added is written. */
     idle: async (): Promise<void> => {
-      while (gathering !== null || writing.size > 0) await Promise.all([gathering, ...writing]);
+      while (gathering.size + writing.size > 0) await Promise.all([...gathering, ...writing]);
     },
   };
 }

@@ -23,9 +23,9 @@ export async function startRaw(
 /** A bare server of this folder that listens; `stop` ends it. */
 export async function startRawServer(
   script: string,
-  settings: object,
+  settings: { readonly port?: number } & Readonly<Record<string, unknown>>,
 ): Promise<{ readonly origin: string; readonly pid: number; readonly stop: () => Promise<void> }> {
-  const port = await freePort();
+  const port = settings.port ?? (await freePort());
   let output = '';
   const child = await startRaw(script, { ...settings, port }, (text) => {
     output += text;

@@ -94,7 +94,7 @@ function dirtyFile(rows: number, area: string): string {
   return `\uFEFFPhone,First Name,Voter ID\r\n${lines.join('\r\n')}\r\n`;
 }
 
-const WRITES_A_CHUNK = /cursor_row = \$2::int and state;
+const WRITES_A_CHUNK = /cursor_row = \$2::int and state/;
 
 /** The same database, in which something happens around the n-th chunk's write. */
 function aroundChunk(

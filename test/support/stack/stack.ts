@@ -316,7 +316,7 @@ async function environment(
 }
 
 /** Registers a namespace and waits until every part of the server knows it. */
-async function ensureNamespace(place: {
+export async function ensureNamespace(place: {
   readonly address: string;
   readonly namespace: string;
 }): Promise<void> {
