@@ -27,17 +27,17 @@ export interface SimulatorState {
   readonly waiting: number;
 }
 
-export async function readState({ stack }: Machine): Promise<SimulatorState> {
-  const response = await fetch(`${stack.urls.simulator}/simulator/state`);
+export async function readState(simulatorUrl: string): Promise<SimulatorState> {
+  const response = await fetch(`${simulatorUrl}/simulator/state`);
   const { texts, due, webhooks } = stateSchema.parse(await response.json());
   return { texts, due, ...webhooks };
 }
 
 /** Waits until every report and reply was taken. */
-export async function drained(machine: Machine, timeoutMs: number): Promise<void> {
+export async function drained(simulatorUrl: string, timeoutMs: number): Promise<void> {
   await waitUntil(
     async () => {
-      const state = await readState(machine);
+      const state = await readState(simulatorUrl);
       return state.due === 0 && state.inFlight === 0 && state.waiting === 0;
     },
     { what: 'every webhook to be taken', timeoutMs, everyMs: 250 },

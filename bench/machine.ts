@@ -28,6 +28,15 @@ export interface Machine {
   readonly close: () => Promise<void>;
 }
 
+/** A provider that answers in 20 ms and people who are silent. */
+export const SIMULATED: Readonly<Record<string, string>> = {
+  SIMULATOR_LATENCY_MS: '20',
+  SIMULATOR_SENT_DELAY_MS: '100-300',
+  SIMULATOR_DELIVERED_DELAY_MS: '500-1500',
+  SIMULATOR_FAILURE_SHARE: '0',
+  SIMULATOR_REPLY_SHARE: '0',
+};
+
 /** Where the engine's own defaults hold, they are not repeated; what is said twice here is not said. */
 const SETTINGS: Readonly<Record<string, string>> = {
   LOG_LEVEL: 'warn',
@@ -37,11 +46,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   SEND_DEADLINE_MS: '10000',
   RECONCILE_LAG_MS: '60000',
   RECONCILE_BACKOFF_MS: '5000',
-  SIMULATOR_LATENCY_MS: '20',
-  SIMULATOR_SENT_DELAY_MS: '100-300',
-  SIMULATOR_DELIVERED_DELAY_MS: '500-1500',
-  SIMULATOR_FAILURE_SHARE: '0',
-  SIMULATOR_REPLY_SHARE: '0',
+  ...SIMULATED,
 };
 
 /** Starts everything; Postgres writes through to the disk, and Temporal's dev server keeps its store in a file with WAL. */

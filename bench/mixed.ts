@@ -56,13 +56,13 @@ async function measure(
   await stack.api.post(`${campaign.path}/launch`, campaignSchema);
   const stop = meter.start();
   await sleep(seconds * 1_000);
-  const { waiting } = await readState(machine);
+  const { waiting } = await readState(stack.urls.simulator);
   const [outbox] = await stack.database.query<{ n: number }>(
     'select count(*)::int as n from outbox',
   );
   const cpu = stop();
   await stack.finished(campaign, DRAIN_WITHIN_MS);
-  await drained(machine, DRAIN_WITHIN_MS);
+  await drained(stack.urls.simulator, DRAIN_WITHIN_MS);
   const { waits, replies, creates } = await readAnswers(machine, launchedAt);
   reporter.add({
     name: 'mixed',
