@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { parse, CsvError } from 'csv-parse';
 import { readBlob } from '../db/blobs.ts';
 import type { Database } from '../db/client.ts';
@@ -25,6 +26,9 @@ export interface RunImportResult {
 }
 
 const ROWS_A_CHUNK = 2_000;
+/** Chunks that wait to be written while more is read. */
+const CHUNKS_AHEAD = 2;
+const ROWS_A_TURN = 200;
 /** Zone sets whose ids a process remembers; a country has some hundreds. */
 const MAX_ZONE_SETS = 20_000;
 /** One row, all its cells; a 5 MB cell is a broken file, not a name. */
@@ -92,18 +96,22 @@ async function importRows(deps: ActivityDeps, row: ImportRow): Promise<'finished
   const fromByte = Math.max(Number(row.cursor_byte), header.endByte);
   let chunk = emptyChunk(row.cursor_row, fromByte);
   let seen: Seen = { numbers: new Map(), externalIds: new Set() };
-  let writing: Promise<boolean> = Promise.resolve(false);
+  let last: Promise<boolean> = Promise.resolve(false);
+  const writing: Promise<boolean>[] = [];
   // For this run alone: a database that was restored gives its ids to other sets.
   const zoneSetIds = new Map<string, number>();
-  /** Writes what was gathered while the next chunk is read; true when somebody cancelled before. */
+  /** Hands on what was gathered, one chunk behind the other, while more is read; true when somebody cancelled. */
   const flush = async (): Promise<boolean> => {
-    if (await writing) return true;
+    if (writing.length >= CHUNKS_AHEAD && (await writing.shift())) return true;
     const full = chunk;
     chunk = emptyChunk(full.toRow, full.toByte);
     seen = { numbers: new Map(), externalIds: new Set() };
-    writing = writeChunk(deps, row, { chunk: full, zoneSetIds });
-    // Awaited by the next flush; until then nobody listens.
-    writing.catch(() => {});
+    last = last.then(
+      (isCancelled) => isCancelled || writeChunk(deps, row, { chunk: full, zoneSetIds }),
+    );
+    // Awaited later; until then nobody listens.
+    last.catch(() => {});
+    writing.push(last);
     return false;
   };
   try {
@@ -115,13 +123,15 @@ async function importRows(deps: ActivityDeps, row: ImportRow): Promise<'finished
       chunk.toRow += 1;
       chunk.toByte = endByte;
       judge(chunk, { cells, mapping: mapped.mapping, row, seen });
+      // Rows that are there already come without a turn of the event loop, and what is written would wait for it.
+      if (chunk.toRow % ROWS_A_TURN === 0) await setImmediate();
       if (chunk.toRow - chunk.fromRow >= ROWS_A_CHUNK && (await flush())) return 'cancelled';
     }
     if (chunk.toRow > chunk.fromRow && (await flush())) return 'cancelled';
-    if (await writing) return 'cancelled';
+    if (await last) return 'cancelled';
   } finally {
     // A file that breaks off is not told to be over while its last chunk is on its way.
-    await writing.catch(() => {});
+    await last.catch(() => {});
   }
   if (chunk.toRow === 0) throw new BadFileError('The file has a header but no rows.', 1);
   return 'finished';

@@ -10,7 +10,7 @@ import { waitUntil } from '../test/support/wait-until.ts';
 import { percentile, type Reporter } from './figure.ts';
 import { startMachine, type Machine } from './machine.ts';
 import { writePeopleFile, type PeopleFile } from './people-file.ts';
-import { readPeakMb } from './processes.ts';
+import { forgetPeak, readPeakMb, readUsage } from './processes.ts';
 import { copyFloor } from './raw/copy.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -70,6 +70,9 @@ async function importFile(
     file,
   );
   const uploadSeconds = (performance.now() - uploading) / 1_000;
+  const worker = stack.part('worker-1').pid();
+  const idleMb = readUsage(worker)?.rssMb;
+  forgetPeak(worker);
   const caller = createCaller(machine, id);
   const stop = meter.start();
   const from = performance.now();
@@ -93,8 +96,9 @@ async function importFile(
   });
   reporter.add({
     name: `${name}.rss`,
-    value: readPeakMb(stack.part('worker-1').pid()) ?? 0,
+    value: readPeakMb(worker) ?? 0,
     unit: 'MB',
+    with: { idleMb },
   });
   return seconds;
 }

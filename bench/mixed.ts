@@ -63,6 +63,20 @@ async function measure(
   const cpu = stop();
   await stack.finished(campaign, DRAIN_WITHIN_MS);
   await drained(stack.urls.simulator, DRAIN_WITHIN_MS);
+  const stretches = await stack.database.query<{ turn_ms: number; send_ms: number }>(STRETCHES);
+  for (const [name, key] of [
+    ['turn', 'turn_ms'],
+    ['send', 'send_ms'],
+  ] as const) {
+    const values = stretches.map((row) => row[key]);
+    const p50Ms = percentile(values, 0.5);
+    reporter.add({
+      name: `mixed.answer.${name}.p95`,
+      value: percentile(values, 0.95),
+      unit: 'ms',
+      with: { p50Ms },
+    });
+  }
   const { waits, replies, creates } = await readAnswers(machine, launchedAt);
   reporter.add({
     name: 'mixed',
@@ -84,6 +98,15 @@ async function measure(
     with: { answered: waits.length },
   });
 }
+
+/** From a reply's storage to the answer's row, and from there to its claim. */
+const STRETCHES = `
+select extract(epoch from m.created_at - i.created_at)::float8 * 1000 as turn_ms,
+       extract(epoch from m.claimed_at - m.created_at)::float8 * 1000 as send_ms
+  from message m join lateral (
+       select created_at from message i where i.conversation_id = m.conversation_id and i.direction = 'inbound' and i.created_at <= m.created_at
+        order by i.id desc limit 1) i on true
+ where m.purpose = 'auto_reply' and m.claimed_at is not null`;
 
 /** From each reply to the next text to the same person. */
 async function readAnswers(

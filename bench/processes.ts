@@ -1,5 +1,5 @@
 /** CPU time and memory of processes, from /proc; where there is none (other systems), nothing is known. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** CPU-milliseconds that a process and those it waited for used so far; null where nobody says. */
 export interface Usage {
@@ -68,7 +68,16 @@ export function createMeter(groups: () => Readonly<Record<string, readonly numbe
 }
 export type Meter = ReturnType<typeof createMeter>;
 
-/** The most memory that a process had in use so far, in MB; null where nobody says. */
+/** Forgets the most memory that a process had in use, where the system can. */
+export function forgetPeak(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  } catch {
+    // Elsewhere the peak is that since the start.
+  }
+}
+
+/** The most memory that a process had in use, in MB; null where nobody says. */
 export function readPeakMb(pid: number): number | null {
   try {
     const kb = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];

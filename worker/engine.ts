@@ -1,11 +1,5 @@
 import type { Client } from '@temporalio/client';
-import {
-  bundleWorkflowCode,
-  Worker,
-  type NativeConnection,
-  type WorkflowBundle,
-} from '@temporalio/worker';
-import { fileURLToPath } from 'node:url';
+import { Worker, type NativeConnection } from '@temporalio/worker';
 import {
   createEngineActivities,
   createPoolActivities,
@@ -16,22 +10,8 @@ import { createSenderPace } from '../activities/sender-pace.ts';
 import { createSockets } from '../activities/sockets.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { ENGINE_QUEUE, SENDING_QUEUE } from '../workflows/contract.ts';
+import { bundleApart } from './bundle.ts';
 import { createRelay } from './relay.ts';
-
-/** The bundle that the worker runs and the tests inspect. */
-export async function bundleWorkflows(): Promise<WorkflowBundle> {
-  return bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../workflows/index.ts', import.meta.url)),
-    logger: {
-      log: () => {},
-      trace: () => {},
-      debug: () => {},
-      info: () => {},
-      warn: () => {},
-      error: () => {},
-    },
-  });
-}
 
 /** Everything a worker process runs: the two queues and the outbox relay. */
 export async function createEngine(
@@ -54,7 +34,7 @@ export async function createEngine(
       await Worker.create({
         ...common,
         taskQueue: ENGINE_QUEUE,
-        workflowBundle: await bundleWorkflows(),
+        workflowBundle: await bundleApart(),
         activities: createEngineActivities(deps),
         maxConcurrentActivityTaskExecutions: 50,
       }),

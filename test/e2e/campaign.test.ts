@@ -1,7 +1,7 @@
 import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { bundleWorkflows } from '../../worker/engine.ts';
+import { bundleWorkflows } from '../../worker/bundle.ts';
 import {
   CAMPAIGN_WORKFLOW,
   CONVERSATION_WORKFLOW,

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { bundleWorkflows } from '../../worker/engine.ts';
+import { bundleWorkflows } from '../../worker/bundle.ts';
 
 const INLINE_MAP = /sourceMappingURL=data:application\/json;[^,]*base64,([A-Za-z0-9+/=]+)/;
 const mapSchema = z.object({ sources: z.array(z.string()) });

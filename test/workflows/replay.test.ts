@@ -1,6 +1,6 @@
 import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temporalio/worker';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { bundleWorkflows } from '../../worker/engine.ts';
+import { bundleWorkflows } from '../../worker/bundle.ts';
 import {
   CAMPAIGN_WORKFLOW,
   CONVERSATION_WORKFLOW,

@@ -9,7 +9,7 @@ import {
 import proto from '@temporalio/proto';
 import { afterAll, beforeAll } from 'vitest';
 import type { EngineActivities, PoolActivities } from '../../activities/index.ts';
-import { bundleWorkflows } from '../../worker/engine.ts';
+import { bundleWorkflows } from '../../worker/bundle.ts';
 import { ENGINE_QUEUE, SEARCH_ATTRIBUTE_NAMES, SENDING_QUEUE } from '../../workflows/contract.ts';
 import { testServerExecutable } from '../support/temporal.ts';
 

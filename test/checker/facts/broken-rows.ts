@@ -39,6 +39,15 @@ const ORPHANS: Readonly<Record<string, string>> = {
      where not exists (select 1 from answer_event e where e.conversation_id = a.conversation_id and e.step = a.step and e.answer = a.answer)`,
   'suppression without its evidence': `
     select s.id from suppression s left join message m on m.id = s.evidence_message_id where s.evidence_message_id is not null and m.id is null`,
+  'a contact without its org or zones':
+    'select k.id from contact k left join org o on o.id = k.org_id left join zone_set z on z.id = k.zone_set_id where o.id is null or z.id is null',
+  'a person of a list without list, contact or import': `select m.contact_id as id from contact_list_member m left join contact_list l on l.id = m.list_id and l.org_id = m.org_id
+       left join contact k on k.id = m.contact_id and k.org_id = m.org_id left join import i on i.id = m.import_id and i.org_id = m.org_id
+      where l.id is null or k.id is null or i.id is null`,
+  'a rejected row without its import':
+    'select r.import_id as id from import_reject r left join import i on i.id = r.import_id and i.org_id = r.org_id where i.id is null',
+  'a person of an audience without campaign or contact': `select a.id from campaign_contact a left join campaign c on c.id = a.campaign_id and c.org_id = a.org_id
+       left join contact k on k.id = a.contact_id and k.org_id = a.org_id where c.id is null or k.id is null`,
 };
 
 export async function findOrphans(client: ClientBase): Promise<BrokenRows[]> {
