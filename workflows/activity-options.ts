@@ -1,4 +1,4 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { EngineActivities, PoolActivities } from '../activities/index.ts';
 import { SENDING_QUEUE } from './contract.ts';
 
@@ -32,6 +32,15 @@ export const jobs = proxyActivities<EngineActivities>({
 
 /** One or two statements. */
 export const steps = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '15s',
+  retry: PATIENT,
+});
+
+/**
+ * The same inside the workflow's own task, for what every reply needs: half of what Temporal does for a reply was to
+ * hand its turn to an activity and back. Short ones only: a slow POST would hold the task.
+ */
+export const local = proxyLocalActivities<EngineActivities>({
   startToCloseTimeout: '15s',
   retry: PATIENT,
 });

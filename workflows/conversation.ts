@@ -1,5 +1,5 @@
-import { continueAsNew, workflowInfo } from '@temporalio/workflow';
-import { sends, steps } from './activity-options.ts';
+import { continueAsNew, patched, workflowInfo } from '@temporalio/workflow';
+import { local, sends, steps } from './activity-options.ts';
 import type { ConversationInput } from './contract.ts';
 import { installDoorbell } from './doorbell.ts';
 
@@ -12,9 +12,11 @@ const TURNS_A_RUN = 200;
  */
 export async function conversationWorkflow(input: ConversationInput): Promise<void> {
   const bell = installDoorbell();
+  // Runs that began before turns were local go on as they began.
+  const { takeTurn } = patched('local-turns') ? local : steps;
   for (let turns = 0; turns < TURNS_A_RUN && !workflowInfo().continueAsNewSuggested; turns += 1) {
     bell.clear();
-    const turn = await steps.takeTurn(input);
+    const turn = await takeTurn(input);
     for (const messageId of turn.sendIds) await sends.sendMessage({ messageId });
     if (bell.hasRung()) continue;
     if (turn.done) return;

@@ -43,6 +43,11 @@ export const WEBHOOK_MUTATIONS: readonly Mutation[] = [
         replace:
           "if (value !== '') values.set(name, earlier === undefined ? value : [earlier, value].flat());",
       },
+      {
+        file: 'providers/twilio-webhooks.ts',
+        find: 'if (before?.[0] !== name || before[1] !== value) text += name + value;',
+        replace: "if (value !== '') text += name + value;",
+      },
     ],
   },
   {
@@ -58,8 +63,8 @@ export const WEBHOOK_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'db/reports.ts',
-        find: 'on m.id = e.message_id and m.account_id = e.account_id and m.id',
-        replace: 'on m.id = e.message_id and m.id',
+        find: 'on m.id = e.message_id and m.account_id = e.account_id),',
+        replace: 'on m.id = e.message_id),',
       },
       {
         file: 'db/reports.ts',
@@ -281,8 +286,8 @@ export const WORKER_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'activities/post.ts',
-        find: 'mayStart: () => performance.now() < claim.postBefore,',
-        replace: 'mayStart: () => true,',
+        find: 'return performance.now() + POST_WITHIN_MS;',
+        replace: 'return performance.now() + 3_600_000;',
       },
     ],
   },
