@@ -8,7 +8,7 @@ import { startMachine, type Machine } from './machine.ts';
 import type { Scenario } from './scenario.ts';
 
 const RATE = 300;
-const SECONDS = 20;
+const SECONDS = 40;
 const REPLY_SHARE = 0.1;
 const DRAIN_WITHIN_MS = 120_000;
 
