@@ -29,8 +29,6 @@ const ROWS_A_CHUNK = 2_000;
 /** Chunks that wait to be written while more is read. */
 const CHUNKS_AHEAD = 2;
 const ROWS_A_TURN = 200;
-/** Zone sets whose ids a process remembers; a country has some hundreds. */
-const MAX_ZONE_SETS = 20_000;
 /** One row, all its cells; a 5 MB cell is a broken file, not a name. */
 const MAX_ROW_BYTES = 65_536;
 const MAX_COLUMNS = 500;
@@ -98,7 +96,7 @@ async function importRows(deps: ActivityDeps, row: ImportRow): Promise<'finished
   let seen: Seen = { numbers: new Map(), externalIds: new Set() };
   let last: Promise<boolean> = Promise.resolve(false);
   const writing: Promise<boolean>[] = [];
-  // For this run alone: a database that was restored gives its ids to other sets.
+  // For this run alone: a database that was restored gives its ids to other sets. A country has some hundreds.
   const zoneSetIds = new Map<string, number>();
   /** Hands on what was gathered, one chunk behind the other, while more is read; true when somebody cancelled. */
   const flush = async (): Promise<boolean> => {
@@ -161,10 +159,17 @@ async function withZoneSets(
     const key = keyOf(person);
     if (!zoneSetIds.has(key)) missing.set(key, person);
   }
-  if (zoneSetIds.size + missing.size > MAX_ZONE_SETS) zoneSetIds.clear();
   const ids = await findZoneSets(database, [...missing.values()]);
-  for (const [index, key] of [...missing.keys()].entries()) zoneSetIds.set(key, ids[index] ?? 0);
-  return people.map((person) => ({ ...person, zoneSetId: zoneSetIds.get(keyOf(person)) ?? 0 }));
+  for (const [index, key] of [...missing.keys()].entries()) {
+    const id = ids[index];
+    if (id !== undefined) zoneSetIds.set(key, id);
+  }
+  return people.map((person) => {
+    const zoneSetId = zoneSetIds.get(keyOf(person));
+    // Nothing else would notice: the column has no foreign key, and who has no zones has no hours.
+    if (zoneSetId === undefined) throw new Error(`no zone set for ${keyOf(person)}`);
+    return { ...person, zoneSetId };
+  });
 }
 
 /** Decides one row: a person, or a reject with its reason. */

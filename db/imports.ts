@@ -95,7 +95,11 @@ export async function findZoneSets(
     JSON.stringify(sets.map(({ zones, places }, n) => ({ n, zones, places }))),
   );
   const ids = new Map(rows.map(({ n, id }) => [n, id]));
-  return sets.map((_, n) => ids.get(n) ?? 0);
+  return sets.map((set, n) => {
+    const id = ids.get(n);
+    if (id === undefined) throw new Error(`could not make the zone set ${set.zones.join()}`);
+    return id;
+  });
 }
 
 export interface RejectedRow {
