@@ -33,16 +33,17 @@ interface Verified {
  * Webhooks in this order: signature over the configured public URL, schema, one transaction shared with
  * the neighbours, then 2xx. A 2xx always means "stored"; 5xx asks the provider to come again.
  */
-export function createTwilioWebhooks(deps: WebhookDeps): Hono {
+export function createTwilioWebhooks(given: WebhookDeps): Hono {
+  // Taken apart once, not for every request.
+  const deps = { ...given, publicUrl: new URL(given.publicUrl).origin };
   const app = new Hono();
   app.use(
     '/webhooks/*',
     limitBody(MAX_BODY_BYTES, (c) => c.body(null, 413)),
   );
-  const origin = new URL(deps.publicUrl).origin;
 
   app.post('/webhooks/twilio/:account/inbound', (c) =>
-    answer(deps, { c, origin, kind: 'inbound' }, async ({ loaded, provider, raw }) => {
+    answer(deps, { c, kind: 'inbound' }, async ({ loaded, provider, raw }) => {
       const parsed = provider.parseInbound(raw);
       if (!parsed.ok) return keep(deps, { loaded, raw, kind: 'inbound', problem: parsed.problem });
       const text = parsed.value;
@@ -68,7 +69,7 @@ export function createTwilioWebhooks(deps: WebhookDeps): Hono {
   );
 
   app.post('/webhooks/twilio/:account/status/:message', (c) =>
-    answer(deps, { c, origin, kind: 'status' }, async ({ loaded, provider, raw }) => {
+    answer(deps, { c, kind: 'status' }, async ({ loaded, provider, raw }) => {
       const messageId = c.req.param('message') ?? '';
       const parsed = provider.parseStatus(raw);
       if (!parsed.ok || !UUID.test(messageId)) {
@@ -102,11 +103,11 @@ type Status = 204 | 403 | 404 | 503;
 
 async function answer(
   deps: WebhookDeps,
-  { c, origin, kind }: { readonly c: Context; readonly origin: string; readonly kind: string },
+  { c, kind }: { readonly c: Context; readonly kind: string },
   store: (verified: Verified) => Promise<Status>,
 ): Promise<Response> {
   const startedAt = performance.now();
-  const status = await handle(deps, { c, origin }, store).catch((error: unknown): Status => {
+  const status = await handle(deps, c, store).catch((error: unknown): Status => {
     deps.log.error(
       { kind, error: errorKind(error) },
       'a webhook could not be stored; the provider will try again',
@@ -120,7 +121,7 @@ async function answer(
 
 async function handle(
   deps: WebhookDeps,
-  { c, origin }: { readonly c: Context; readonly origin: string },
+  c: Context,
   store: (verified: Verified) => Promise<Status>,
 ): Promise<Status> {
   const accountId = c.req.param('account') ?? '';
@@ -131,7 +132,7 @@ async function handle(
   if (loaded === null) return 404;
   const provider = deps.providers.get(loaded.provider);
   const genuine = provider.verifyWebhook(loaded.account, {
-    url: publicUrl(origin, c.req.url),
+    url: publicUrl(deps.publicUrl, c.req.url),
     signature: c.req.header('x-twilio-signature') ?? null,
     contentType: c.req.header('content-type') ?? null,
     rawBody: raw,
