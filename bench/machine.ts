@@ -13,7 +13,10 @@ export interface MachineOptions {
   readonly name: string;
   readonly workers?: number;
   readonly settings?: Readonly<Record<string, string>>;
-  /** Counts Postgres' statements and writes CPU profiles of our processes into the folder. */
+  /**
+   * Counts Postgres' statements, logs the plans of some that took 25 ms, and writes CPU profiles of our processes
+   * into the folder.
+   */
   readonly profile?: boolean;
   /** The dev server with its store in a file, or the production server on a Postgres of its own. */
   readonly temporal?: 'dev' | 'postgres';
@@ -37,7 +40,7 @@ export const SIMULATED: Readonly<Record<string, string>> = {
   SIMULATOR_REPLY_SHARE: '0',
 };
 
-/** Where the engine's own defaults hold, they are not repeated; what is said twice here is not said. */
+/** What tests set for speed is as an installation has it. */
 const SETTINGS: Readonly<Record<string, string>> = {
   LOG_LEVEL: 'warn',
   DATABASE_POOL_SIZE: '10',

@@ -58,51 +58,28 @@ async function measure(bench: Bench, size: number): Promise<void> {
   const texts = await acceptAll(bench.database, bench.ledger, size);
   const others = await acceptAll(bench.database, bench.ledger, size);
   const floor = await rawFloor(bench, texts);
-  const reports = await writeReports(bench, 'reports', texts);
-  const measured = await post(bench, {
+  const reports = { unit: 'reports/s', floor };
+  await post(bench, {
+    ...reports,
     name: 'webhooks.reports',
-    file: reports,
+    file: await writeReports(bench, 'reports', texts),
     connections: CONNECTIONS,
   });
-  reporter.add({
-    name: 'webhooks.reports',
-    value: measured.perSecond,
-    unit: 'reports/s',
-    ratio: measured.perSecond / floor,
-    with: { connections: CONNECTIONS, p50Ms: measured.p50Ms, floor, statuses: measured.statuses },
-  });
-  reporter.add({ name: 'webhooks.reports.p99', value: measured.p99Ms, unit: 'ms' });
   await expectApplied(bench, texts);
-
-  const burst = await writeReports(bench, 'burst', others);
-  const many = await post(bench, {
+  await post(bench, {
+    ...reports,
     name: 'webhooks.burst',
-    file: burst,
+    file: await writeReports(bench, 'burst', others),
     connections: MANY_CONNECTIONS,
   });
-  reporter.add({
-    name: 'webhooks.burst',
-    value: many.perSecond,
-    unit: 'reports/s',
-    ratio: many.perSecond / floor,
-    with: { connections: MANY_CONNECTIONS, p99Ms: many.p99Ms, statuses: many.statuses },
-  });
   await expectApplied(bench, others);
-
-  const replies = await writeReplies(bench, texts);
   const inbound = await post(bench, {
     name: 'webhooks.inbound',
-    file: replies,
+    unit: 'texts/s',
+    floor,
+    file: await writeReplies(bench, texts),
     connections: CONNECTIONS,
   });
-  reporter.add({
-    name: 'webhooks.inbound',
-    value: inbound.perSecond,
-    unit: 'texts/s',
-    ratio: inbound.perSecond / floor,
-    with: { p50Ms: inbound.p50Ms, statuses: inbound.statuses },
-  });
-  reporter.add({ name: 'webhooks.inbound.p99', value: inbound.p99Ms, unit: 'ms' });
   const stored = await bench.ledger.count(
     `inbound_key where account_id = $1::uuid`,
     bench.ledger.accountId,
@@ -112,18 +89,29 @@ async function measure(bench: Bench, size: number): Promise<void> {
     throw new Error(`${acknowledged} texts were acknowledged, ${stored} are stored`);
 }
 
+/** Sends a file of webhooks and adds its rate, its slowest answers and what each cost. */
 async function post(
   { machine, reporter }: Bench,
-  run: { readonly name: string; readonly file: string; readonly connections: number },
+  run: {
+    readonly name: string;
+    readonly unit: string;
+    readonly floor: number;
+    readonly file: string;
+    readonly connections: number;
+  },
 ): Promise<LoadResult> {
+  const { name, unit, floor, file, connections } = run;
   const stop = machine.meter.start();
-  const result = await load({ ...run, origin: machine.stack.urls.webhooks });
+  const result = await load({ file, connections, origin: machine.stack.urls.webhooks });
   const cpu = stop();
-  const requests = Object.values(result.statuses).reduce((sum, n) => sum + n, 0);
-  for (const name of ['ingest', 'postgres'])
+  const { perSecond: value, p50Ms, p99Ms, statuses } = result;
+  const requests = Object.values(statuses).reduce((sum, n) => sum + n, 0);
+  reporter.add({ name, value, unit, ratio: value / floor, with: { connections, p50Ms, statuses } });
+  reporter.add({ name: `${name}.p99`, value: p99Ms, unit: 'ms' });
+  for (const part of ['ingest', 'postgres'])
     reporter.add({
-      name: `${run.name}.cpu.${name}`,
-      value: (cpu[name] ?? 0) / requests,
+      name: `${name}.cpu.${part}`,
+      value: (cpu[part] ?? 0) / requests,
       unit: 'CPU-ms each',
     });
   return result;
