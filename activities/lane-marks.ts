@@ -31,10 +31,3 @@ export function nextWatermark(last: ClaimResult['last']): Watermark | null {
   const latest = Date.now() - WATERMARK_LAG_MS;
   return last.dueAt.getTime() <= latest ? last : { dueAt: new Date(latest), id: NIL_ID };
 }
-
-/** All ids of a campaign begin with the milliseconds of its launch. */
-export function launchIdRange(launchedAt: Date): { min: string; max: string } {
-  const hex = launchedAt.getTime().toString(16).padStart(12, '0');
-  const head = `${hex.slice(0, 8)}-${hex.slice(8)}`;
-  return { min: `${head}-0000-0000-000000000000`, max: `${head}-ffff-ffff-ffffffffffff` };
-}

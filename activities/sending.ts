@@ -21,7 +21,7 @@ import {
 } from '../db/pools.ts';
 import { allotSeats, senderBuckets, sharedBuckets, spendOn, type Bucket } from './buckets.ts';
 import type { ActivityDeps } from './deps.ts';
-import { currentMark, launchIdRange, nextWatermark, type LaneMark } from './lane-marks.ts';
+import { currentMark, nextWatermark, type LaneMark } from './lane-marks.ts';
 import { bucketKey, createPermitBook, type PermitBook } from './permit-book.ts';
 import { leaseMs, postBefore, postClaimed } from './post.ts';
 import { AHEAD_MS } from './sender-pace.ts';
@@ -235,7 +235,6 @@ async function sendLane(
         campaignId: lane.id,
         fence: lane.fence,
         watermark: mark.watermark,
-        idRange: launchIdRange(lane.launched_at),
       });
       last = result.last;
       overBudget = result.overBudget;

@@ -77,10 +77,6 @@ export function claimBatch(
     campaignId: claim.campaign.id,
     fence: 1,
     watermark: claim.watermark,
-    idRange: {
-      min: '00000000-0000-0000-0000-000000000000',
-      max: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
-    },
   });
 }
 

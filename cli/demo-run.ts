@@ -8,6 +8,7 @@ import { z } from 'zod';
 import { DEFAULT_SEED, makeContacts } from '../examples/make-contacts.ts';
 import type { DemoArgs } from './demo-args.ts';
 import {
+  ApiError,
   anythingSchema,
   campaignSchema,
   importSchema,
@@ -60,6 +61,8 @@ const REPLY_WINDOW_S = 10;
 /** The simulated people answer well within the reply window. */
 const REPLY_DELAY_MS = [500, 6_000];
 const LOOK_EVERY_MS = 500;
+/** Half a minute in which the API says that it will be back. */
+const LOOKS_IN_VAIN = 60;
 const OVER: ReadonlySet<Campaign['state']> = new Set(['finished', 'cancelled']);
 
 /** Imports, launches, shows, reports. Returns whether all sums agree. */
@@ -203,13 +206,22 @@ async function follow(
   state: DemoState,
   display: ReturnType<typeof createDisplay>,
 ): Promise<void> {
+  let failures = 0;
   for (;;) {
-    const progress = await workspace.api.get(
-      `/v1/campaigns/${state.campaignId}/progress`,
-      progressSchema,
-    );
-    display.show(progress);
-    if (OVER.has(progress.state)) return display.settle();
+    try {
+      const progress = await workspace.api.get(
+        `/v1/campaigns/${state.campaignId}/progress`,
+        progressSchema,
+      );
+      failures = 0;
+      display.show(progress);
+      if (OVER.has(progress.state)) return display.settle();
+    } catch (error) {
+      // The engine outlives its database's restart, and so does whoever looks on.
+      failures += 1;
+      if (!(error instanceof ApiError && error.status === 503) || failures > LOOKS_IN_VAIN)
+        throw error;
+    }
     await sleep(LOOK_EVERY_MS, undefined, { signal });
   }
 }

@@ -1,4 +1,5 @@
 import type { Database } from './client.ts';
+import { NIL_ID } from '../domain/derived-id.ts';
 import { settleBudget } from './budgets.ts';
 import { purposesWhere, SUPPRESSED_PURPOSES } from './purposes.ts';
 import { ACCOUNT_MAY_SEND } from './accounts.ts';
@@ -219,16 +220,12 @@ const PICKED = `m.id, m.org_id, m.account_id, m.sender_id, m.address, m.segments
 const ACCOUNT_OPEN = `exists (select 1 from provider_account a where a.id = m.account_id and ${ACCOUNT_MAY_SEND})
      and (select beat_at from deployment where id = 1) >= $5::timestamptz`;
 
-/**
- * The fence is read without a lock: whoever pauses waits out the 500 ms. The range of ids prunes
- * partitions, because all texts of a campaign carry its launch time.
- */
+/** The fence is read without a lock: whoever pauses waits out the 500 ms. */
 const CLAIM_CAMPAIGN_LANE = claimStatement(`
   select ${PICKED} from message m
    where m.campaign_id = $6::uuid and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null
      and m.due_at <= now() and (m.due_at, m.id) > ($8::timestamptz, $9::uuid)
-     and m.id between $10::uuid and $11::uuid
-     and exists (select 1 from campaign c where c.id = $6::uuid and c.state = 'running' and c.fence = $12::int)
+     and exists (select 1 from campaign c where c.id = $6::uuid and c.state = 'running' and c.fence = $10::int)
      and ${ACCOUNT_OPEN}
    order by m.due_at, m.id limit $7::int for update of m skip locked`);
 
@@ -259,7 +256,6 @@ export async function claimCampaignLane(
     readonly campaignId: string;
     readonly fence: number;
     readonly watermark: Watermark | null;
-    readonly idRange: { readonly min: string; readonly max: string };
   },
 ): Promise<ClaimResult> {
   const rows = await database.query<ClaimRow>(
@@ -268,9 +264,7 @@ export async function claimCampaignLane(
     lane.campaignId,
     lane.limit,
     lane.watermark?.dueAt ?? new Date(0),
-    lane.watermark?.id ?? lane.idRange.min,
-    lane.idRange.min,
-    lane.idRange.max,
+    lane.watermark?.id ?? NIL_ID,
     lane.fence,
   );
   return toResult(rows);

@@ -37,6 +37,11 @@ export interface TenantDatabase {
 /** Deadlock and serialization failure: the statement did nothing and may run again. */
 const RETRYABLE_STATES = new Set(['40P01', '40001']);
 const MAX_TRIES = 4;
+/**
+ * No statement may prune partitions while it runs: Postgres 18.4 crashes, or changes nothing, where such a statement
+ * also waited for a row lock. See docs/decisions/0003.
+ */
+const SESSION = 'set enable_partition_pruning = off';
 const statementNames = new Map<string, string>();
 
 export function createDatabase(options: DatabaseOptions): Database {
@@ -52,6 +57,8 @@ export function createDatabase(options: DatabaseOptions): Database {
     query_timeout: timeoutMs + 2_000,
     keepAlive: true,
     idle_in_transaction_session_timeout: 30_000,
+    // oxlint-disable-next-line promise/no-callback-in-promise -- the pool asks for a callback
+    verify: (client, done) => void client.query(SESSION).then(() => done(), done),
   });
   pool.on('error', (error) => options.onError?.(error));
   const adapter = new PrismaPg(pool, {

@@ -16,7 +16,6 @@ export interface PoolSender {
 export interface CampaignLane {
   readonly id: string;
   readonly fence: number;
-  readonly launched_at: Date;
   readonly limited: boolean;
 }
 
@@ -46,29 +45,16 @@ select p.account_id, p.org_id,
               'segments_per_second', s.segments_per_second::float8, 'crowded', ${CROWDED},
               'urgent', exists (select 1 from message m where m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool' and m.due_at <= now())) order by s.id)
      from sender s where s.pool_id = p.id and (s.state = 'active' or (s.state = 'held' and s.held_until < now()))), '[]') as senders,
-  coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'launched_at', c.launched_at, 'limited', c.segments_per_second is not null or c.finish_by is not null) order by c.id)
+  coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'limited', c.segments_per_second is not null or c.finish_by is not null) order by c.id)
      from campaign c where c.pool_id = p.id and c.state = 'running'
       and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null and m.due_at <= now())), '[]') as campaigns
  from sender_pool p join provider_account a on a.id = p.account_id
 where p.id = $1::uuid and ${ACCOUNT_MAY_SEND}`;
 
-interface WorkRow {
-  readonly account_id: string;
-  readonly org_id: string;
-  readonly senders: PoolSender[];
-  readonly campaigns: (Omit<CampaignLane, 'launched_at'> & { readonly launched_at: string })[];
-}
-
 /** Null while the account may not send at all. */
 export async function findPoolWork(database: Database, poolId: string): Promise<PoolWork | null> {
-  const [row] = await database.query<WorkRow>(WORK, poolId);
-  if (row === undefined) return null;
-  return {
-    account_id: row.account_id,
-    org_id: row.org_id,
-    senders: row.senders,
-    campaigns: row.campaigns.map((lane) => ({ ...lane, launched_at: new Date(lane.launched_at) })),
-  };
+  const [row] = await database.query<PoolWork>(WORK, poolId);
+  return row ?? null;
 }
 
 /**

@@ -1,5 +1,4 @@
 import type { Database } from './client.ts';
-import { idRange } from '../domain/derived-id.ts';
 import { settleBudget } from './budgets.ts';
 import { newId } from './ids.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
@@ -29,7 +28,7 @@ with r as materialized (
     r(id, attempt, outcome, pid, code, reason, delay_ms, event_id)),
 held as (
   select m.id, m.state, m.org_id, m.account_id, m.campaign_id from message m
-   where m.id = any($1::uuid[]) and m.id between $9::uuid and $10::uuid order by m.id for update of m),
+   where m.id = any($1::uuid[]) order by m.id for update of m),
 recorded as (
   update message m set
       state = r.outcome::message_state,
@@ -91,7 +90,6 @@ export async function recordOutcomes(
   records: readonly SendRecord[],
 ): Promise<{ id: string; state: string }[]> {
   if (records.length === 0) return [];
-  const { min, max } = idRange(records.map((record) => record.id));
   return database.query(
     RECORD,
     records.map((record) => record.id),
@@ -102,8 +100,6 @@ export async function recordOutcomes(
     records.map((record) => record.reason),
     records.map((record) => Math.round(record.delayMs)),
     records.map(() => newId()),
-    min,
-    max,
   );
 }
 

@@ -5,7 +5,6 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Sorts before every id. */
 export const NIL_ID = '00000000-0000-0000-0000-000000000000';
-const MAX_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
  * Derives a UUID of version 8 from what caused a row, so that planning the same cause twice meets the same key.
@@ -44,20 +43,4 @@ export function idTimeMs(id: string): number {
   const canonical = id.toLowerCase();
   if (!UUID.test(canonical)) throw new RangeError(`could not read the time of id ${id}`);
   return Number.parseInt(canonical.slice(0, 8) + canonical.slice(9, 13), 16);
-}
-
-/**
- * Finds the least and greatest of the ids, the bounds that let a partitioned table be pruned.
- *
- * No ids give an empty range (`min` above `max`), which matches nothing.
- */
-export function idRange(ids: readonly string[]): { min: string; max: string } {
-  let min = MAX_ID;
-  let max = NIL_ID;
-  for (const id of ids) {
-    const canonical = id.toLowerCase();
-    if (canonical < min) min = canonical;
-    if (canonical > max) max = canonical;
-  }
-  return { min, max };
 }

@@ -5,8 +5,6 @@ import { recordOutcomes, type SendRecord } from '../../db/records.ts';
 import { withLedger, type TestCampaign } from '../support/ledger.ts';
 
 const ledger = withLedger();
-const MIN = '00000000-0000-0000-0000-000000000000';
-const MAX = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 function claim(
   campaign: Pick<TestCampaign, 'id'>,
@@ -25,7 +23,6 @@ function claim(
     campaignId: campaign.id,
     fence,
     watermark: null,
-    idRange: { min: MIN, max: MAX },
   });
 }
 

@@ -1,11 +1,8 @@
-import { Client } from 'pg';
 import { describe, expect, test } from 'vitest';
-import { createDatabase } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { settleStop, storeInbound, type InboundArrival } from '../../db/inbound.ts';
 import { storeReports } from '../../db/reports.ts';
 import { withLedger, type TestCampaign } from '../support/ledger.ts';
-import { waitUntil } from '../support/wait-until.ts';
 
 const ledger = withLedger();
 let nextSid = 0;
@@ -331,59 +328,6 @@ describe('delivery reports', () => {
     await report(id, pid, 'failed');
     expect(await view(id)).toMatchObject({ delivery: 'failed', error_code: 30005 });
   });
-});
-
-test('reports that waited for another statement’s row locks are applied to every row', async () => {
-  // A generic plan prunes partitions while it runs; that is what once lost the rows.
-  const url = new URL(ledger().urls.engineUrl);
-  url.searchParams.set('options', '-c plan_cache_mode=force_generic_plan');
-  const database = createDatabase({ url: url.href, applicationName: 'test-generic', poolSize: 1 });
-  const other = new Client({ connectionString: ledger().urls.engineUrl });
-  await other.connect();
-  try {
-    const campaign = await ledger().addCampaign({ people: 9 });
-    const ids = campaign.people.map((person) => person.messageId);
-    await database.query(
-      `update message set state = 'sending', sender = '+12125550101', claimed_at = now(), lease_until = now() + interval '1 min' where campaign_id = $1::uuid returning 1 as done`,
-      campaign.id,
-    );
-    await other.query('begin');
-    await other.query(
-      `update message set state = 'accepted', provider_message_id = 'SM' || replace(id::text, '-', ''), accepted_at = now() where campaign_id = $1`,
-      [campaign.id],
-    );
-    const stored = storeReports(
-      database,
-      ids.map((id) => ({
-        accountId: ledger().accountId,
-        orgId: ledger().orgId,
-        messageId: id,
-        providerMessageId: `SM${id.replaceAll('-', '')}`,
-        status: 'delivered',
-        errorCode: null,
-      })),
-    );
-    await waitUntil(
-      async () =>
-        (
-          await other.query(
-            `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`,
-          )
-        ).rowCount,
-      { what: 'the reports to wait for a row lock' },
-    );
-    await other.query('commit');
-    await stored;
-    expect(
-      await ledger().count(
-        `message where campaign_id = $1::uuid and delivery = 'delivered'`,
-        campaign.id,
-      ),
-    ).toBe(9);
-  } finally {
-    await other.end();
-    await database.close();
-  }
 });
 
 test('a start that comes too soon after a stop to be trusted is answered, not followed', async () => {

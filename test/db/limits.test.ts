@@ -8,8 +8,6 @@ import { storeReports } from '../../db/reports.ts';
 import { withLedger, type TestCampaign } from '../support/ledger.ts';
 
 const ledger = withLedger();
-const MIN = '00000000-0000-0000-0000-000000000000';
-const MAX = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 /** What a segment costs where the contact's country is not known. */
 const PRICE = 80_000n;
 
@@ -26,7 +24,6 @@ function claim(campaign: Pick<TestCampaign, 'id'>, limit = 100): Promise<ClaimRe
     campaignId: campaign.id,
     fence: 1,
     watermark: null,
-    idRange: { min: MIN, max: MAX },
   });
 }
 

@@ -62,10 +62,6 @@ describe('the heart', () => {
           campaignId: campaign.id,
           fence: 1,
           watermark: null,
-          idRange: {
-            min: '00000000-0000-0000-0000-000000000000',
-            max: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
-          },
         }),
     ],
     [

@@ -16,10 +16,6 @@ async function claimed(knownBeat = new Date(0)): Promise<number> {
     campaignId: campaign.id,
     fence: 1,
     watermark: null,
-    idRange: {
-      min: '00000000-0000-0000-0000-000000000000',
-      max: 'ffffffff-ffff-ffff-ffff-ffffffffffff',
-    },
   });
   return result.claimed.length;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { derivedId, idRange, idTimeMs } from '../../domain/derived-id.ts';
+import { derivedId, idTimeMs } from '../../domain/derived-id.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest();
 const aTime = fc.integer({ min: 0, max: 2 ** 48 - 1 });
@@ -53,21 +53,5 @@ describe('a derived id', () => {
 
   test('refuses to read a time from what is no id', () => {
     expect(() => idTimeMs('019b76da')).toThrow('could not read the time of id 019b76da');
-  });
-});
-
-describe('the range of ids', () => {
-  test('holds every id, whatever its case', () => {
-    fc.assert(
-      fc.property(fc.array(fc.uuid(), { minLength: 1 }), (ids) => {
-        const { min, max } = idRange(ids.map((id) => id.toUpperCase()));
-        expect([min, max]).toEqual([ids.toSorted()[0], ids.toSorted().at(-1)]);
-      }),
-    );
-  });
-
-  test('matches nothing when there are no ids', () => {
-    const { min, max } = idRange([]);
-    expect(min > max).toBe(true);
   });
 });
