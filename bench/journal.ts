@@ -75,3 +75,27 @@ export async function readCreates(machine: Machine, fromMs: number): Promise<num
     if (kind === 'create') times.push(atMs);
   return times.sort((a, b) => a - b);
 }
+
+/** From each reply between two times (epoch ms) to the next text to the same person. */
+export async function readAnswers(
+  machine: Machine,
+  fromMs: number,
+  untilMs: number = Number.POSITIVE_INFINITY,
+): Promise<{ waits: number[]; replies: number; creates: number }> {
+  const open = new Map<string, number>();
+  const waits: number[] = [];
+  let [replies, creates] = [0, 0];
+  for await (const { kind, atMs, to, from } of readTalk(machine, fromMs)) {
+    if (kind === 'inbound') {
+      if (atMs >= untilMs) continue;
+      replies += 1;
+      if (from !== null && !open.has(from)) open.set(from, atMs);
+    } else {
+      creates += 1;
+      const since = open.get(to);
+      if (since !== undefined) waits.push(atMs - since);
+      open.delete(to);
+    }
+  }
+  return { waits, replies, creates };
+}

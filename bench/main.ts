@@ -5,6 +5,7 @@ import { exports } from './exports.ts';
 import { createReporter, describeMachine, toTable } from './figure.ts';
 import { imports } from './imports.ts';
 import { mixed } from './mixed.ts';
+import { pools } from './pools.ts';
 import type { BenchOptions, Scenario } from './scenario.ts';
 import { send } from './send.ts';
 import { webhooks } from './webhooks.ts';
@@ -16,6 +17,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   import: imports,
   export: exports,
   claim,
+  pools,
 };
 const HELP = [
   'npm run bench -- <scenario> … | all  [--seconds N] [--size N] [--rate N] [--workers N] [--temporal dev|postgres] [--profile]',

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { campaignSchema } from '../cli/demo-client.ts';
 import { peopleCsv } from '../test/support/stack/campaigns.ts';
 import { percentile, type Reporter } from './figure.ts';
-import { drained, readState, readTalk } from './journal.ts';
+import { drained, readAnswers, readState } from './journal.ts';
 import { startMachine, type Machine } from './machine.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -107,25 +107,3 @@ select extract(epoch from m.created_at - i.created_at)::float8 * 1000 as turn_ms
        select created_at from message i where i.conversation_id = m.conversation_id and i.direction = 'inbound' and i.created_at <= m.created_at
         order by i.id desc limit 1) i on true
  where m.purpose = 'auto_reply' and m.claimed_at is not null`;
-
-/** From each reply to the next text to the same person. */
-async function readAnswers(
-  machine: Machine,
-  fromMs: number,
-): Promise<{ waits: number[]; replies: number; creates: number }> {
-  const open = new Map<string, number>();
-  const waits: number[] = [];
-  let [replies, creates] = [0, 0];
-  for await (const { kind, atMs, to, from } of readTalk(machine, fromMs)) {
-    if (kind === 'inbound') {
-      replies += 1;
-      if (from !== null && !open.has(from)) open.set(from, atMs);
-    } else {
-      creates += 1;
-      const since = open.get(to);
-      if (since !== undefined) waits.push(atMs - since);
-      open.delete(to);
-    }
-  }
-  return { waits, replies, creates };
-}

@@ -145,12 +145,17 @@ export async function prepare(
   return { id: campaign.id, poolId: pool.id, imported, path };
 }
 
-/** People with numbers of one area code, which no other campaign of the file uses. */
-export function peopleCsv(area: string, count: number): string {
-  const rows = peopleNumbers(area, count).map((number, index) => `${number},Ada${index},${index}`);
+/** People with numbers of one area code from the n-th on, which no other campaign of the file uses. */
+export function peopleCsv(area: string, count: number, from = 0): string {
+  const rows = peopleNumbers(area, count, from).map(
+    (number, index) => `${number},Ada${index},${index}`,
+  );
   return ['phone,first_name,external_id', ...rows, ''].join('\n');
 }
 
-export function peopleNumbers(area: string, count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `+1${area}${String(2_000_000 + index)}`);
+export function peopleNumbers(area: string, count: number, from = 0): string[] {
+  return Array.from(
+    { length: count },
+    (_, index) => `+1${area}${String(2_000_000 + from + index)}`,
+  );
 }

@@ -1,0 +1,155 @@
+/**
+ * Many pools on one worker: each has one sender that texts a campaign of its own once a second, and some people answer.
+ * Then a second worker takes its part, and the first is killed.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { campaignSchema } from '../cli/demo-client.ts';
+import { peopleCsv, type LaunchedCampaign } from '../test/support/stack/campaigns.ts';
+import { percentile, type Reporter } from './figure.ts';
+import { drained, readAnswers, readTalk } from './journal.ts';
+import { startMachine, type Machine } from './machine.ts';
+import type { Scenario } from './scenario.ts';
+
+const POOLS = 300;
+const SECONDS = 30;
+/** One segment a second is what an ordinary number may send. */
+const SEGMENTS_PER_SECOND = 1;
+const REPLY_SHARE = 0.02;
+/** Pools that are made at once. */
+const MADE_AT_ONCE = 8;
+const WARM_UP_MS = 15_000;
+/** A slice lasts twelve seconds: after this both workers have their part. */
+const SHARED_AFTER_MS = 25_000;
+/** Every pool of the killed worker has to be seen again within this time. */
+const WATCHED_MS = 20_000;
+const DRAIN_WITHIN_MS = 180_000;
+
+export const pools: Scenario = {
+  about: 'many pools on one worker, and what its end does to them',
+  run: async (reporter, options) => {
+    const machine = await startMachine({
+      name: 'pools',
+      workers: 2,
+      profile: options.profile,
+      temporal: options.temporal,
+      settings: {
+        SIMULATOR_REPLY_SHARE: String(REPLY_SHARE),
+        SIMULATOR_REPLY_DELAY_MS: '500-3000',
+      },
+    });
+    try {
+      await machine.stack.part('worker-2').stop();
+      await measure(machine, reporter, {
+        count: Math.min(options.size ?? POOLS, POOLS),
+        seconds: options.seconds ?? SECONDS,
+      });
+      await machine.judge(reporter);
+    } finally {
+      await machine.close();
+    }
+  },
+};
+
+async function measure(
+  machine: Machine,
+  reporter: Reporter,
+  { count, seconds }: { readonly count: number; readonly seconds: number },
+): Promise<void> {
+  const { stack, meter } = machine;
+  const each = Math.ceil((WARM_UP_MS + SHARED_AFTER_MS + WATCHED_MS) / 1_000) + seconds;
+  reporter.say(`making ${count} pools with ${each} people each`);
+  const campaigns = await prepareAll(machine, count, each);
+  await Promise.all(campaigns.map(({ path }) => stack.api.post(`${path}/launch`, campaignSchema)));
+  await sleep(WARM_UP_MS);
+  const stop = meter.start();
+  const from = Date.now();
+  await sleep(seconds * 1_000);
+  const until = Date.now();
+  const cpu = stop();
+  await stack.part('worker-2').start();
+  await sleep(SHARED_AFTER_MS);
+  const killedAt = Date.now();
+  await stack.part('worker-1').kill();
+  await sleep(WATCHED_MS);
+  const watchedUntil = Date.now();
+  for (const campaign of campaigns) await stack.finished(campaign, DRAIN_WITHIN_MS);
+  await drained(stack.urls.simulator, DRAIN_WITHIN_MS);
+
+  const times = await readSenders(machine, from);
+  const rates = [...times.values()].map(
+    (all) => (all.filter((at) => at < until).length / (until - from)) * 1_000,
+  );
+  const texts = rates.reduce((sum, rate) => sum + rate, 0);
+  const cpuMs = Object.values(cpu).reduce((sum, ms) => sum + ms, 0) - (cpu['simulator'] ?? 0);
+  reporter.add({
+    name: 'pools',
+    value: texts,
+    unit: 'texts/s',
+    ratio: texts / (count * SEGMENTS_PER_SECOND),
+    with: {
+      pools: count,
+      slowest: Math.min(...rates),
+      median: percentile(rates, 0.5),
+      cpuMs: cpu,
+      cpuMsEach: cpuMs / (texts * seconds),
+    },
+  });
+  const { waits } = await readAnswers(machine, from, until);
+  reporter.add({
+    name: 'pools.answer.p95',
+    value: percentile(waits, 0.95),
+    unit: 'ms',
+    with: { p50Ms: percentile(waits, 0.5), answered: waits.length },
+  });
+  const silent = [...times.values()].map((all) => longestGap(all, killedAt, watchedUntil));
+  reporter.add({
+    name: 'pools.killed.silence',
+    value: Math.max(...silent),
+    unit: 'ms',
+    with: {
+      p50Ms: percentile(silent, 0.5),
+      p95Ms: percentile(silent, 0.95),
+      overThreeSeconds: silent.filter((ms) => ms > 3_000).length,
+    },
+  });
+}
+
+async function prepareAll(
+  { stack }: Machine,
+  count: number,
+  each: number,
+): Promise<LaunchedCampaign[]> {
+  const made: LaunchedCampaign[] = [];
+  let next = 0;
+  const make = async (): Promise<void> => {
+    for (let n = next++; n < count; n = next++) {
+      made.push(
+        await stack.prepare({
+          name: `pool-${n}`,
+          csv: peopleCsv('303', each, n * each),
+          senders: 1,
+          segmentsPerSecond: SEGMENTS_PER_SECOND,
+          replyWindowSeconds: 5,
+        }),
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: MADE_AT_ONCE }, make));
+  return made;
+}
+
+/** When each sender's texts reached the simulator from that time on, in order. */
+async function readSenders(machine: Machine, fromMs: number): Promise<Map<string, number[]>> {
+  const times = new Map<string, number[]>();
+  for await (const { kind, atMs, from } of readTalk(machine, fromMs)) {
+    if (kind !== 'create' || from === null) continue;
+    times.set(from, [...(times.get(from) ?? []), atMs]);
+  }
+  return times;
+}
+
+/** The longest time (ms) without a text between two moments. */
+function longestGap(times: readonly number[], from: number, until: number): number {
+  const seen = [from, ...times.filter((at) => at > from && at < until), until];
+  return Math.max(...seen.slice(1).map((at, index) => at - (seen[index] ?? at)));
+}
