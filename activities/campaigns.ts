@@ -41,11 +41,17 @@ export interface RunCampaignResult {
 
 /** One slice of a campaign's planning; then the workflow refreshes what operators see. */
 const SLICE_MS = 20_000;
-const TICK_MS = 500;
+/** A running campaign is looked at as often as it sends so many texts, within these bounds (ms). */
+const TEXTS_A_LOOK = 500;
+const LOOK_MS = { least: 500, most: 3_000 } as const;
 /** How much of its pool's capacity a campaign keeps planned ahead, in seconds. */
 const AHEAD_S = { pool: 30, conversation: 2 } as const;
+/** Of that, the part that may be used up before the next look. */
+const LOOK_SHARE = 1 / 4;
 const MAX_ROWS_A_PLAN = 1_000;
 const IDLE_WAIT_MS = 60_000;
+/** While the last texts are under way. */
+const QUIET_LOOK_MS = 1_000;
 const CANCEL_WAIT_MS = 1_000;
 const SAFE_MODE_WAIT_MS = 5_000;
 /** Beyond twice the provider's lag an unknown text no longer keeps its campaign open. */
@@ -66,12 +72,12 @@ export function createCampaignActivities(deps: ActivityDeps) {
         if (campaign === null)
           return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
         const next = await stepCampaign(deps, campaign);
-        if (next.done || next.waitMs > TICK_MS || performance.now() > end) {
+        if (next.done || next.waitMs > LOOK_MS.most || performance.now() > end) {
           const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
           if (next.state === 'running') await noteProjection(deps, campaign, counters);
           return { ...next, details: describeCampaign(campaign, counters, next.state) };
         }
-        await sleep(Math.max(next.waitMs, TICK_MS));
+        await sleep(next.waitMs);
       }
     },
 
@@ -106,7 +112,7 @@ async function stepCampaign(deps: ActivityDeps, campaign: PlanningCampaign): Pro
     case 'cancelled': {
       // A text on the wire may still come back as planned: over only when nothing can.
       await skipPlanned(deps.database, campaign.id, 'cancelled');
-      const open = await countOpen(deps, campaign.id);
+      const open = countOpen(await deps.database.query(READ_COUNTERS, campaign.id));
       return { state: campaign.state, done: open === 0, waitMs: open === 0 ? 0 : CANCEL_WAIT_MS };
     }
     case 'paused':
@@ -155,13 +161,14 @@ async function plan(
   const cursors = all.filter((cursor) => cursor.next_seq <= cursor.size);
   if (cursors.length === 0) {
     if (campaign.planned_all_at === null) await markPlannedAll(database, campaign.id);
-    return finishWhenQuiet(deps, campaign);
+    return finishWhenQuiet(deps, campaign, counters);
   }
   const now = campaign.now.getTime();
   const driver = campaign.resolved_start_mode === 'first_text' ? 'conversation' : 'pool';
   const rate = await pace(deps, campaign, cursors);
   const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
-  let want = Math.min(Math.ceil(rate * AHEAD_S[driver]) - planned, MAX_ROWS_A_PLAN);
+  const missing = Math.ceil(rate * AHEAD_S[driver]) - planned;
+  let want = Math.min(missing, MAX_ROWS_A_PLAN);
   for (const cursor of cursors) {
     if (want <= 0) break;
     if (!cursor.no_legal_hour && !isOpen(cursor, now)) continue;
@@ -171,6 +178,8 @@ async function plan(
       driver,
     });
   }
+  // A full plan was made and more is wanted: the launch of a fast campaign.
+  const isCut = want <= 0 && missing > MAX_ROWS_A_PLAN;
   const opening = Math.min(
     ...cursors.map((cursor) =>
       isOpen(cursor, now) || cursor.no_legal_hour ? now : (cursor.opens_at?.getTime() ?? now),
@@ -179,8 +188,14 @@ async function plan(
   return {
     state: campaign.state,
     done: false,
-    waitMs: Math.max(0, Math.min(opening - now, 3_600_000)),
+    waitMs:
+      opening > now ? Math.min(opening - now, 3_600_000) : isCut ? 0 : lookAgainMs(rate, driver),
   };
+}
+
+function lookAgainMs(rate: number, driver: keyof typeof AHEAD_S): number {
+  const most = Math.min(LOOK_MS.most, AHEAD_S[driver] * LOOK_SHARE * 1_000);
+  return Math.min(most, Math.max(LOOK_MS.least, (TEXTS_A_LOOK / rate) * 1_000));
 }
 
 async function planSlice(
@@ -220,8 +235,11 @@ async function planSlice(
  * Everything is planned: finished once nothing is planned or sending, no unknown text is still being
  * looked for, and the reply window after the last text is over or an admin closed it.
  */
-async function finishWhenQuiet(deps: ActivityDeps, campaign: PlanningCampaign): Promise<Step> {
-  const open = await countOpen(deps, campaign.id);
+async function finishWhenQuiet(
+  deps: ActivityDeps,
+  campaign: PlanningCampaign,
+  counters: readonly CounterRow[],
+): Promise<Step> {
   const { lastAt, openUnknown } = await readActivity(
     deps.database,
     campaign.id,
@@ -229,20 +247,23 @@ async function finishWhenQuiet(deps: ActivityDeps, campaign: PlanningCampaign): 
   );
   const quietAt = (lastAt ?? campaign.launched_at).getTime() + campaign.reply_window_s * 1_000;
   const waiting = campaign.replies_closed_at === null ? quietAt - campaign.now.getTime() : 0;
-  if (open > 0 || openUnknown > 0) return { state: campaign.state, done: false, waitMs: 1_000 };
+  if (countOpen(counters) > 0 || openUnknown > 0)
+    return { state: campaign.state, done: false, waitMs: QUIET_LOOK_MS };
   if (waiting > 0)
     return { state: campaign.state, done: false, waitMs: Math.min(waiting, IDLE_WAIT_MS) };
+  // Once more, as of now: what was read before the cursors may be older than the last plan.
+  if (countOpen(await deps.database.query(READ_COUNTERS, campaign.id)) > 0)
+    return { state: campaign.state, done: false, waitMs: QUIET_LOOK_MS };
   const finished = await changeCampaign(deps.database, {
     campaignId: campaign.id,
     action: 'finish',
     actor: 'engine',
   });
-  return { state: finished.state ?? campaign.state, done: finished.changed, waitMs: 0 };
+  return { state: finished.state ?? campaign.state, done: finished.changed, waitMs: LOOK_MS.least };
 }
 
 /** Texts that are planned or on the wire. */
-async function countOpen(deps: ActivityDeps, campaignId: string): Promise<number> {
-  const counters = await deps.database.query<CounterRow>(READ_COUNTERS, campaignId);
+function countOpen(counters: readonly CounterRow[]): number {
   return counters
     .filter((row) => row.kind === 'state' && (row.value === 'planned' || row.value === 'sending'))
     .reduce((sum, row) => sum + row.n, 0);

@@ -51,6 +51,11 @@ export function createSenderPace(now: () => number = () => performance.now()) {
       const left = AHEAD_MS - Math.max(0, readyAt(find(senderId)) - now());
       return left <= 0 ? 0 : Math.ceil((left * segmentsPerSecond) / (1_000 * SLACK));
     },
+    /** How long (ms) it is until the first of these senders has room; 0 when one has, or when there is none. */
+    untilRoom: (senderIds: readonly string[]): number => {
+      const first = Math.min(...senderIds.map((id) => readyAt(find(id))));
+      return Number.isFinite(first) ? Math.max(0, first - now() - AHEAD_MS) : 0;
+    },
     /** The sender's next start must not come before this: other processes have booked what lies before it. */
     notBefore: (senderId: string, at: number): void => {
       const sender = find(senderId);

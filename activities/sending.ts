@@ -47,6 +47,8 @@ const SLICE_MS = 12_000;
 const PACE_MS = 100;
 /** A cycle begins this long after the one before: half of what is claimed ahead, so that batches are large. */
 const CYCLE_MS = AHEAD_MS / 2;
+/** A slow sender's next turn may be far; its pool looks about now and then all the same. */
+const LONGEST_REST_MS = 2_000;
 const CLOSED_WAIT_MS = 1_000;
 const IDLE_WAIT_MS = 250;
 /** While every sender of a pool rests, because its work waits inside the provider. */
@@ -105,8 +107,10 @@ export function createSendingActivities(deps: ActivityDeps) {
             sockets,
           });
           if (sockets.free() === 0) await sockets.whenFree(PACE_MS);
-          else if (claimed === 0) await sleep(PACE_MS);
-          else if (claimed < MAX_ROWS_A_CLAIM) await sleep(Math.max(0, next - performance.now()));
+          else if (claimed < MAX_ROWS_A_CLAIM) {
+            const restMs = claimed === 0 ? PACE_MS : next - performance.now();
+            await sleep(Math.max(0, restMs, untilRoom(deps, work)));
+          }
         }
       } finally {
         // Also when cancelled: a POST that has begun is recorded before the slice ends.
@@ -172,6 +176,12 @@ export function createSendingActivities(deps: ActivityDeps) {
       }
     },
   };
+}
+
+/** How long (ms) it is until one of the pool's senders may start another text: before that no claim can find a seat. */
+function untilRoom({ pace }: ActivityDeps, { senders }: PoolWork): number {
+  const able = senders.filter(({ urgent, crowded }) => urgent || !crowded);
+  return Math.min(LONGEST_REST_MS, pace.untilRoom(able.map(({ id }) => id)));
 }
 
 /** One cycle: permits for all senders, urgent lanes, then a share for each campaign. Returns rows claimed. */

@@ -220,7 +220,7 @@ function fromHttpException(error: HTTPException): ApiError {
 const UNREACHABLE =
   /^(?:08\w{3}|57P0[123]|53300|ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EPIPE|P100[0128]|P1017|P2024|P2037)$|DatabaseNotReachable|ConnectionClosed|TooManyConnections|SocketTimeout/;
 const UNREACHABLE_WORDS =
-  /timeout exceeded when trying to connect|Connection terminated|Can't reach database server/;
+  /timeout exceeded when trying to connect|Unable to start a transaction in the given time|Connection terminated|Can't reach database server/;
 
 function isUnreachable(error: unknown, depth = 0): boolean {
   if (typeof error !== 'object' || error === null || depth > 6) return false;

@@ -1,5 +1,5 @@
 /**
- * Many pools on one worker: each has one sender that texts a campaign of its own once a second, and some people answer.
+ * Many pools on one worker: each has one slow sender that texts a campaign of its own, and some people answer.
  * Then a second worker takes its part, and the first is killed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,8 +12,8 @@ import type { Scenario } from './scenario.ts';
 
 const POOLS = 300;
 const SECONDS = 30;
-/** One segment a second is what an ordinary number may send. */
-const SEGMENTS_PER_SECOND = 1;
+/** Of all pools together. */
+const RATE = 100;
 const REPLY_SHARE = 0.02;
 /** Pools that are made at once. */
 const MADE_AT_ONCE = 8;
@@ -22,6 +22,8 @@ const WARM_UP_MS = 15_000;
 const SHARED_AFTER_MS = 25_000;
 /** Every pool of the killed worker has to be seen again within this time. */
 const WATCHED_MS = 20_000;
+/** More than can be texted, so that no pool runs out of people while it is watched. */
+const MORE_PEOPLE = 1.2;
 const DRAIN_WITHIN_MS = 180_000;
 
 export const pools: Scenario = {
@@ -41,6 +43,7 @@ export const pools: Scenario = {
       await machine.stack.part('worker-2').stop();
       await measure(machine, reporter, {
         count: Math.min(options.size ?? POOLS, POOLS),
+        rate: options.rate ?? RATE,
         seconds: options.seconds ?? SECONDS,
       });
       await machine.judge(reporter);
@@ -53,26 +56,36 @@ export const pools: Scenario = {
 async function measure(
   machine: Machine,
   reporter: Reporter,
-  { count, seconds }: { readonly count: number; readonly seconds: number },
+  {
+    count,
+    rate,
+    seconds,
+  }: { readonly count: number; readonly rate: number; readonly seconds: number },
 ): Promise<void> {
   const { stack, meter } = machine;
-  const each = Math.ceil((WARM_UP_MS + SHARED_AFTER_MS + WATCHED_MS) / 1_000) + seconds;
+  const segmentsPerSecond = rate / count;
+  const lastsS = seconds + (WARM_UP_MS + SHARED_AFTER_MS + WATCHED_MS) / 1_000;
+  const each = Math.ceil(segmentsPerSecond * lastsS * MORE_PEOPLE);
   reporter.say(`making ${count} pools with ${each} people each`);
-  const campaigns = await prepareAll(machine, count, each);
-  await Promise.all(campaigns.map(({ path }) => stack.api.post(`${path}/launch`, campaignSchema)));
+  const campaigns = await prepareAll(machine, { count, each, segmentsPerSecond });
+  reporter.say('launching them');
+  for (const { path } of campaigns) await stack.api.post(`${path}/launch`, campaignSchema);
   await sleep(WARM_UP_MS);
+  reporter.say(`measuring one worker for ${seconds} s`);
   const stop = meter.start();
   const from = Date.now();
   await sleep(seconds * 1_000);
   const until = Date.now();
   const cpu = stop();
+  reporter.say('a second worker comes, then the first is killed');
   await stack.part('worker-2').start();
   await sleep(SHARED_AFTER_MS);
   const killedAt = Date.now();
   await stack.part('worker-1').kill();
   await sleep(WATCHED_MS);
   const watchedUntil = Date.now();
-  for (const campaign of campaigns) await stack.finished(campaign, DRAIN_WITHIN_MS);
+  reporter.say('cancelling what is left');
+  for (const { path } of campaigns) await stack.api.post(`${path}/cancel`, campaignSchema);
   await drained(stack.urls.simulator, DRAIN_WITHIN_MS);
 
   const times = await readSenders(machine, from);
@@ -85,7 +98,7 @@ async function measure(
     name: 'pools',
     value: texts,
     unit: 'texts/s',
-    ratio: texts / (count * SEGMENTS_PER_SECOND),
+    ratio: texts / rate,
     with: {
       pools: count,
       slowest: Math.min(...rates),
@@ -101,7 +114,10 @@ async function measure(
     unit: 'ms',
     with: { p50Ms: percentile(waits, 0.5), answered: waits.length },
   });
-  const silent = [...times.values()].map((all) => longestGap(all, killedAt, watchedUntil));
+  // How long a pool was silent around the kill beyond the pause that its sender's rate makes anyway.
+  const silent = [...times.values()].map(
+    (all) => longestGap(all, killedAt, watchedUntil) - 1_000 / segmentsPerSecond,
+  );
   reporter.add({
     name: 'pools.killed.silence',
     value: Math.max(...silent),
@@ -116,8 +132,11 @@ async function measure(
 
 async function prepareAll(
   { stack }: Machine,
-  count: number,
-  each: number,
+  {
+    count,
+    each,
+    segmentsPerSecond,
+  }: { readonly count: number; readonly each: number; readonly segmentsPerSecond: number },
 ): Promise<LaunchedCampaign[]> {
   const made: LaunchedCampaign[] = [];
   let next = 0;
@@ -128,7 +147,7 @@ async function prepareAll(
           name: `pool-${n}`,
           csv: peopleCsv('303', each, n * each),
           senders: 1,
-          segmentsPerSecond: SEGMENTS_PER_SECOND,
+          segmentsPerSecond,
           replyWindowSeconds: 5,
         }),
       );

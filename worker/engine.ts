@@ -13,6 +13,11 @@ import { ENGINE_QUEUE, SENDING_QUEUE } from '../workflows/contract.ts';
 import { bundleApart } from './bundle.ts';
 import { createRelay } from './relay.ts';
 
+/** Workflows that a killed worker had in its cache wait so long for it, then another takes them. */
+const STICKY_FOR = '3s';
+/** A campaign that runs and a pool that is awake hold a slot each; mostly they wait. */
+const ACTIVITIES_AT_ONCE = 500;
+
 /** Everything a worker process runs: the two queues and the outbox relay. */
 export async function createEngine(
   runtime: Runtime,
@@ -36,7 +41,8 @@ export async function createEngine(
         taskQueue: ENGINE_QUEUE,
         workflowBundle: await bundleApart(),
         activities: createEngineActivities(deps),
-        maxConcurrentActivityTaskExecutions: 50,
+        stickyQueueScheduleToStartTimeout: STICKY_FOR,
+        maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
       }),
     );
   }
@@ -46,7 +52,7 @@ export async function createEngine(
         ...common,
         taskQueue: SENDING_QUEUE,
         activities: createPoolActivities(deps),
-        maxConcurrentActivityTaskExecutions: 50,
+        maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
       }),
     );
   }

@@ -58,6 +58,8 @@ const DOORBELLS_AT_ONCE = 50;
 /** Without a notification the outbox is read this often (ms): notifications are lost while nobody listens. */
 const POLL_MS = 1_000;
 const RING_DEADLINE_MS = 5_000;
+/** A task that a killed worker had begun goes to another after this. */
+const TASK_TIMEOUT = '5s';
 
 /**
  * Rings in Temporal what the outbox holds, until Temporal took it. Several relays share the rows
@@ -80,6 +82,7 @@ export function createRelay(deps: {
         client.workflow.signalWithStart(target.workflow, {
           workflowId: target.idOf(bell.ref_id),
           taskQueue: ENGINE_QUEUE,
+          workflowTaskTimeout: TASK_TIMEOUT,
           args: [target.argsOf(bell.ref_id)],
           signal: ringSignal,
           ...(bell.campaign_id === null

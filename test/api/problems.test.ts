@@ -108,6 +108,23 @@ describe('what goes wrong on our side', () => {
     expect((await keyless('GET /v1/me', { key: a.read })).status).toBe(503);
     await gone.close();
   });
+
+  test('a database whose connections are all busy is 503, too', async () => {
+    const { deps, a } = api();
+    const busy = createDatabase({
+      url: deps.apiDatabase.url,
+      applicationName: 'busy',
+      poolSize: 1,
+    });
+    const held = busy.query('select pg_sleep(4)::text as done');
+    const answer = await createSend(createApp({ ...deps, apiDatabase: busy }))(
+      'GET /v1/contact-lists',
+      { key: a.read },
+    );
+    expect([answer.status, answer.body['code']]).toEqual([503, 'unavailable']);
+    await held;
+    await busy.close();
+  });
 });
 
 describe('around every request', () => {
