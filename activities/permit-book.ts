@@ -22,12 +22,12 @@ export function createPermitBook(database: Database, pace: SenderPace) {
       wishes.map((wish) => [bucketKey(wish.kind, wish.refId), { ...wish, giveBack: 0 }]),
     );
     for (const [name, { kind, refId, left, free }] of held) {
-      if (free) continue;
       const wish = requests.get(name) ?? { kind, refId, want: 0 };
-      requests.set(name, { ...wish, giveBack: left });
+      // Nothing wanted and nothing left says nothing.
+      if (!free && (wish.want > 0 || left !== 0)) requests.set(name, { ...wish, giveBack: left });
     }
     held = new Map();
-    const grants = await takePermits(database, [...requests.values()]);
+    const grants = requests.size === 0 ? [] : await takePermits(database, [...requests.values()]);
     for (const grant of grants) {
       if (grant.kind === 'sender' && grant.granted > 0)
         pace.notBefore(grant.ref_id, performance.now() + grant.start_ms);

@@ -56,6 +56,8 @@ const RESTING_WAIT_MS = 2_000;
 /** While a sender's urgent texts are due, bulk gets this part of its permits. */
 const BULK_SHARE = 0.8;
 const MAX_ROWS_A_CLAIM = 200;
+/** Texts of conversations that may be on the wire by themselves: each holds a workflow task, and a slow provider must not take all. */
+const MOST_ONE_BY_ONE = 32;
 
 interface Slice {
   readonly work: PoolWork;
@@ -69,6 +71,7 @@ interface Slice {
 export function createSendingActivities(deps: ActivityDeps) {
   /** Kept over slices: where each campaign's lane goes on. Lost with the process, which costs one scan. */
   const marks = new Map<string, LaneMark>();
+  let sendingOne = 0;
 
   return {
     /**
@@ -134,19 +137,21 @@ export function createSendingActivities(deps: ActivityDeps) {
       if (message.driver === 'pool') return 'queued';
       const loaded = await deps.accounts.find(message.account_id);
       const sender = message.senders[spread(message.id, message.senders.length)];
-      if (loaded === null || sender === undefined || !deps.sockets.tryTake())
-        return queue(deps, message.id);
+      const isBookedOut = (): boolean =>
+        sender !== undefined && deps.pace.room(sender.id, sender.segments_per_second) < 1;
+      if (loaded === null || sender === undefined || isBookedOut()) return queue(deps, message.id);
+      if (sendingOne >= MOST_ONE_BY_ONE || !deps.sockets.tryTake()) return queue(deps, message.id);
       const permits = createPermitBook(deps.database, deps.pace);
       // Until the POST has it, the socket is ours to give back, whatever fails.
       let hasSocket = true;
+      sendingOne += 1;
       try {
         const limited = message.campaign_limited ? message.campaign_id : null;
         const buckets = [...senderBuckets(sender), ...sharedBuckets(message, limited)];
         await permits.take(buckets.map((bucket) => ({ ...bucket, want: message.segments })));
         const before = postBefore();
-        const isBooked = deps.pace.room(sender.id, sender.segments_per_second) < 1;
         const result =
-          isBooked || permits.anyEmpty()
+          isBookedOut() || permits.anyEmpty()
             ? null
             : await claimOne(deps.database, {
                 messageId: message.id,
@@ -171,6 +176,7 @@ export function createSendingActivities(deps: ActivityDeps) {
         if (outcome === 'not-started') spendOn(permits, buckets, -claimed.segments);
         return outcome === 'refused' ? 'rejected' : outcome === 'not-started' ? 'queued' : outcome;
       } finally {
+        sendingOne -= 1;
         if (hasSocket) deps.sockets.release();
         await permits.settle();
       }

@@ -17,6 +17,8 @@ import { createRelay } from './relay.ts';
 const STICKY_FOR = '3s';
 /** A campaign that runs and a pool that is awake hold a slot each; mostly they wait. */
 const ACTIVITIES_AT_ONCE = 500;
+/** Some wait inside for a POST. */
+const WORKFLOW_TASKS_AT_ONCE = 100;
 
 /** Everything a worker process runs: the two queues and the outbox relay. */
 export async function createEngine(
@@ -43,6 +45,7 @@ export async function createEngine(
         activities: createEngineActivities(deps),
         stickyQueueScheduleToStartTimeout: STICKY_FOR,
         maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
+        maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS_AT_ONCE,
       }),
     );
   }

@@ -38,7 +38,7 @@ export const steps = proxyActivities<EngineActivities>({
 
 /**
  * The same inside the workflow's own task, for what every reply needs: half of what Temporal does for a reply was to
- * hand its turn to an activity and back. Short ones only: a slow POST would hold the task.
+ * hand its turn to an activity and back.
  */
 export const local = proxyLocalActivities<EngineActivities>({
   startToCloseTimeout: '15s',
@@ -46,10 +46,11 @@ export const local = proxyLocalActivities<EngineActivities>({
 });
 
 /** One POST with its own deadline of 10 s; a retry finds the row out of `planned` and posts nothing. */
-export const sends = proxyActivities<EngineActivities>({
-  startToCloseTimeout: '40s',
-  retry: PATIENT,
-});
+const SEND = { startToCloseTimeout: '40s', retry: PATIENT } as const;
+export const sends = proxyActivities<EngineActivities>(SEND);
+
+/** The same inside the workflow's own task. The activity bounds how many hold theirs; the others' texts go to the pool. */
+export const localSends = proxyLocalActivities<EngineActivities>(SEND);
 
 /** A whole file, in or out, chunk by chunk; the cursor goes on where it was. */
 export const files = proxyActivities<EngineActivities>({

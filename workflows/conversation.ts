@@ -1,5 +1,5 @@
 import { continueAsNew, patched, workflowInfo } from '@temporalio/workflow';
-import { local, sends, steps } from './activity-options.ts';
+import { local, localSends, sends, steps } from './activity-options.ts';
 import type { ConversationInput } from './contract.ts';
 import { installDoorbell } from './doorbell.ts';
 
@@ -12,12 +12,13 @@ const TURNS_A_RUN = 200;
  */
 export async function conversationWorkflow(input: ConversationInput): Promise<void> {
   const bell = installDoorbell();
-  // Runs that began before turns were local go on as they began.
+  // Runs that began before turns, or what they send, were local go on as they began.
   const { takeTurn } = patched('local-turns') ? local : steps;
+  const { sendMessage } = patched('local-sends') ? localSends : sends;
   for (let turns = 0; turns < TURNS_A_RUN && !workflowInfo().continueAsNewSuggested; turns += 1) {
     bell.clear();
     const turn = await takeTurn(input);
-    for (const messageId of turn.sendIds) await sends.sendMessage({ messageId });
+    for (const messageId of turn.sendIds) await sendMessage({ messageId });
     if (bell.hasRung()) continue;
     if (turn.done) return;
     await bell.wait(turn.waitMs);
