@@ -218,6 +218,38 @@ describe('a file with odd cells', () => {
     expect((await verdicts(file)).map(([row]) => row)).toEqual([1, 2, 3]);
   });
 
+  test('is imported with unit separators in every kind of cell, each value in its own column', async () => {
+    const rows = [
+      '+17022100011,A\u001Fda,\u001F,\u001FU1,n\u001Fote',
+      '\u001F,Bo,,U2,',
+      '+17022100012,Cy,Ng,U\u001F1,',
+    ];
+    const file = await upload(`phone,first name,last name,voter id,notes\n${rows.join('\n')}\n`);
+    expect(await run(file)).toEqual({ state: 'finished', rows: 3 });
+    const contacts = await ledger().database.query(
+      `select first_name, last_name, external_id, fields from contact where e164 in ('+17022100011', '+17022100012') order by e164`,
+    );
+    expect(contacts).toEqual([
+      { first_name: 'Ada', last_name: '', external_id: 'U1', fields: { notes: 'note' } },
+      { first_name: 'Cy', last_name: 'Ng', external_id: null, fields: {} },
+    ]);
+  });
+
+  test('is imported where its only person has nothing but a number', async () => {
+    const file = await upload('phone,first name,voter id,zip,notes\n+17022100013,,,,\n');
+    expect(await run(file)).toEqual({ state: 'finished', rows: 1 });
+    const [contact] = await ledger().database.query(
+      `select first_name, last_name, external_id, postcode, fields from contact where e164 = '+17022100013'`,
+    );
+    expect(contact).toEqual({
+      first_name: '',
+      last_name: '',
+      external_id: null,
+      postcode: null,
+      fields: {},
+    });
+  });
+
   test('is imported with an id that is longer than an index can hold', async () => {
     const long = Array.from({ length: 1_000 }, () => newId()).join('');
     const file = await upload(`phone,voter id\n+17022100003,${long}\n+17022100004,V5\n`);
