@@ -117,7 +117,7 @@ function aroundChunk(
 class KilledError extends Error {}
 
 describe('an import', () => {
-  const ROWS = 7_000;
+  const ROWS = 12_000;
 
   test('gives every row of its file exactly one verdict', async () => {
     const file = await upload(dirtyFile(ROWS, '212'));
@@ -133,6 +133,21 @@ describe('an import', () => {
     expect(await ledger().count('contact_list_member where list_id = $1::uuid', file.listId)).toBe(
       members,
     );
+  });
+
+  test('writes chunks that no plan of an emptier database outlives', async () => {
+    const { urls } = ledger();
+    const database = createDatabase({ url: urls.engineUrl, applicationName: 'test', poolSize: 1 });
+    try {
+      await run(await upload(dirtyFile(10, '919')), database);
+      const prepared = await database.query<{ statement: string }>(
+        'select statement from pg_prepared_statements',
+      );
+      expect(prepared).not.toEqual([]);
+      expect(prepared.filter(({ statement }) => WRITES_A_CHUNK.test(statement))).toEqual([]);
+    } finally {
+      await database.close();
+    }
   });
 
   test('that is run again after its end changes nothing', async () => {
@@ -187,9 +202,9 @@ describe('an import', () => {
       );
       return result;
     });
-    expect(await run(file, cancelling)).toEqual({ state: 'cancelled', rows: 4_000 });
-    expect(await run(file)).toEqual({ state: 'cancelled', rows: 4_000 });
-    expect((await verdicts(file)).map(([row]) => row)).toEqual(numbers(4_000));
+    expect(await run(file, cancelling)).toEqual({ state: 'cancelled', rows: 10_000 });
+    expect(await run(file)).toEqual({ state: 'cancelled', rows: 10_000 });
+    expect((await verdicts(file)).map(([row]) => row)).toEqual(numbers(10_000));
   });
 
   test('reads names in any alphabet, also across the borders of its chunks', async () => {
