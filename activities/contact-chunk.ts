@@ -9,6 +9,7 @@ import type { ZoneSets } from './zone-sets.ts';
 
 export interface Chunk {
   readonly fromRow: number;
+  readonly fromByte: number;
   toRow: number;
   toByte: number;
   readonly people: ImportedPerson[];
@@ -18,11 +19,12 @@ export interface Chunk {
   readonly externalIds: Set<string>;
 }
 
-export function emptyChunk(fromRow: number, toByte: number): Chunk {
+export function emptyChunk(fromRow: number, fromByte: number): Chunk {
   return {
     fromRow,
+    fromByte,
     toRow: fromRow,
-    toByte,
+    toByte: fromByte,
     people: [],
     rejects: [],
     rowOfNumber: new Map(),

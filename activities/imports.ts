@@ -21,8 +21,12 @@ export interface RunImportResult {
 
 /** Planning one chunk's statement takes 4 ms, writing it 90. */
 const ROWS_A_CHUNK = 5_000;
+/** A row may have 64 kB: 5,000 such ones are no chunk. */
+const BYTES_A_CHUNK = 2 ** 20;
 /** Chunks that wait to be written while more is read. */
 const CHUNKS_AHEAD = 2;
+/** A process of its own takes a second to start, as long as the worker takes for some ten thousand rows. */
+const APART_FROM_BYTES = 2 ** 20;
 
 export function createImportActivities(deps: ActivityDeps) {
   const { database } = deps;
@@ -34,30 +38,34 @@ export function createImportActivities(deps: ActivityDeps) {
     runImport: async (input: { readonly importId: string }): Promise<RunImportResult> => {
       const row = await findImport(database, input.importId);
       if (row === null) return { state: 'unknown', rows: 0 };
-      if (row.state !== 'queued' && row.state !== 'running')
-        return { state: row.state, rows: row.cursor_row };
-      try {
-        const state = row.cancel_requested ? 'cancelled' : await importRows(deps, row);
-        await endImport(database, { importId: row.id, state, problem: null, problemRow: null });
-      } catch (error) {
-        if (!(error instanceof BadFileError)) throw error;
-        await endImport(database, {
-          importId: row.id,
-          state: 'failed',
-          problem: error.message,
-          problemRow: error.row,
-        });
-      }
+      if (isOver(row)) return { state: row.state, rows: row.cursor_row };
+      if (row.total_bytes < APART_FROM_BYTES) await importFile(database, row.id);
+      else await deps.importApart(row.id);
       const ended = await findImport(database, row.id);
       return { state: ended?.state ?? 'unknown', rows: ended?.cursor_row ?? 0 };
     },
   };
 }
 
-async function importRows(
-  { database }: ActivityDeps,
-  row: ImportRow,
-): Promise<'finished' | 'cancelled'> {
+/** Imports what is left of a file, and says how that ended. */
+export async function importFile(database: Database, importId: string): Promise<void> {
+  const row = await findImport(database, importId);
+  if (row === null || isOver(row)) return;
+  try {
+    const state = row.cancel_requested ? 'cancelled' : await importRows(database, row);
+    await endImport(database, { importId, state, problem: null, problemRow: null });
+  } catch (error) {
+    if (!(error instanceof BadFileError)) throw error;
+    const { message: problem, row: problemRow } = error;
+    await endImport(database, { importId, state: 'failed', problem, problemRow });
+  }
+}
+
+function isOver({ state }: ImportRow): boolean {
+  return state !== 'queued' && state !== 'running';
+}
+
+async function importRows(database: Database, row: ImportRow): Promise<'finished' | 'cancelled'> {
   const header = await readHeader(database, row);
   const mapped = mapColumns(header.cells);
   if (!mapped.ok) throw new BadFileError(mapped.problem, 1);
@@ -86,7 +94,7 @@ async function importRows(
     for await (const rows of readRows(database, row, from)) {
       for (const each of rows) {
         addRow(chunk, each, context);
-        if (chunk.toRow - chunk.fromRow >= ROWS_A_CHUNK && (await flush())) return 'cancelled';
+        if (isFull(chunk) && (await flush())) return 'cancelled';
       }
       // Rows that are there already come without a turn of the event loop, and what is written would wait for it.
       await setImmediate();
@@ -99,6 +107,10 @@ async function importRows(
   }
   if (chunk.toRow === 0) throw new BadFileError('The file has a header but no rows.', 1);
   return 'finished';
+}
+
+function isFull({ fromRow, toRow, fromByte, toByte }: Chunk): boolean {
+  return toRow - fromRow >= ROWS_A_CHUNK || toByte - fromByte >= BYTES_A_CHUNK;
 }
 
 /** Returns whether somebody asked to cancel. */

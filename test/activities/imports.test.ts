@@ -1,11 +1,11 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createImportActivities } from '../../activities/imports.ts';
-import { storeBlob } from '../../db/blobs.ts';
-import { createDatabase, forOrg, type Database } from '../../db/client.ts';
+import { createImportActivities, importFile } from '../../activities/imports.ts';
+import { createDatabase, type Database } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
+import { uploadFile, type TestImport } from '../support/import-files.ts';
 import { withLedger } from '../support/ledger.ts';
 
 const ledger = withLedger();
@@ -15,44 +15,20 @@ beforeAll(() => {
 });
 afterAll(async () => apiDatabase.close());
 
-interface TestImport {
-  readonly id: string;
-  readonly listId: string;
-}
-
 /** Uploads a file into a list of its own, as the API does. */
-async function upload(content: string | Buffer): Promise<TestImport> {
-  const { database, orgId } = ledger();
-  const [id, listId] = [newId(), newId()];
-  const bytes = Buffer.from(content);
-  const pieces = async function* (): AsyncGenerator<Buffer> {
-    for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
-  };
-  const { sha256, size } = await storeBlob(forOrg(apiDatabase, orgId), pieces(), {
-    maxBytes: 50_000_000,
-  });
-  await database.query(
-    `insert into contact_list (id, org_id, name) values ($1::uuid, $2::uuid, 'list') returning 1 as done`,
-    listId,
-    orgId,
-  );
-  await database.query(
-    `insert into import (id, org_id, list_id, blob_sha256, file_name, default_country, total_bytes)
-     values ($1::uuid, $2::uuid, $3::uuid, $4, 'people.csv', 'US', $5::bigint) returning 1 as done`,
-    id,
-    orgId,
-    listId,
-    sha256,
-    size,
-  );
-  return { id, listId };
+function upload(content: string | Buffer): Promise<TestImport> {
+  return uploadFile(ledger(), apiDatabase, content);
 }
 
 function run(
   { id }: TestImport,
   database: Database = ledger().database,
 ): Promise<{ state: string; rows: number }> {
-  const deps = { ...createActivityDeps(ledger(), createScriptedProvider()), database };
+  const deps = {
+    ...createActivityDeps(ledger(), createScriptedProvider()),
+    database,
+    importApart: (importId: string) => importFile(database, importId),
+  };
   const { runImport } = createImportActivities(deps);
   // A worker that is killed on purpose is no news.
   const logger = new DefaultLogger('ERROR');
