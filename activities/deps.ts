@@ -25,6 +25,8 @@ export interface ActivityDeps {
   /** The last beat of the deployment that this process saw. */
   readonly knownBeat: () => Date;
   readonly recorder: Recorder;
+  /** Imports a large file in a process of its own, which ends with it. */
+  readonly importApart: (importId: string) => Promise<void>;
   readonly log: ActivityLog;
   /** Told of every POST's outcome, for metrics. */
   readonly onPost: (outcome: string) => void;

@@ -10,7 +10,7 @@ import { waitUntil } from '../test/support/wait-until.ts';
 import { percentile, type Reporter } from './figure.ts';
 import { startMachine, type Machine } from './machine.ts';
 import { writePeopleFile, type PeopleFile } from './people-file.ts';
-import { forgetPeak, readPeakMb, readUsage } from './processes.ts';
+import { childrenOf, forgetPeak, readPeakMb, readUsage } from './processes.ts';
 import { copyFloor } from './raw/copy.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -76,7 +76,11 @@ async function importFile(
   const caller = createCaller(machine, id);
   const stop = meter.start();
   const from = performance.now();
-  const ended = await untilEnded(machine, queued);
+  let importerMb = 0;
+  const ended = await untilEnded(machine, queued, () => {
+    for (const child of childrenOf(worker))
+      importerMb = Math.max(importerMb, readPeakMb(child) ?? 0);
+  });
   const seconds = (performance.now() - from) / 1_000;
   const cpu = stop();
   const calls = await caller.stop();
@@ -96,16 +100,17 @@ async function importFile(
   });
   reporter.add({
     name: `${name}.rss`,
-    value: readPeakMb(worker) ?? 0,
+    value: importerMb,
     unit: 'MB',
-    with: { idleMb },
+    with: { workerMb: readPeakMb(worker), idleMb },
   });
   return seconds;
 }
 
-async function untilEnded({ stack }: Machine, { id }: Import): Promise<Import> {
+async function untilEnded({ stack }: Machine, { id }: Import, look: () => void): Promise<Import> {
   return waitUntil(
     async () => {
+      look();
       const found = await stack.api.get(`/v1/imports/${id}`, importSchema);
       return ['queued', 'running'].includes(found.state) ? null : found;
     },

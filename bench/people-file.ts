@@ -5,7 +5,7 @@ import { finished } from 'node:stream/promises';
 const AREAS = [303, 404, 503, 602, 702, 310, 212, 617, 713, 206] as const;
 const NAMES = ['Ada', 'Grace', 'José', 'Mary-Jane', 'Umar', 'Xiu', 'Olu', 'Anna Maria'] as const;
 /** A number of each of these countries that its plan takes for a mobile one, the last six digits left open. */
-const FOREIGN = ['+447700', '+336123', '+491512', '+614121', '+525512', '+918123'] as const;
+const FOREIGN = ['+447700', '+33612', '+4915123', '+61412', '+525512', '+918123'] as const;
 
 export interface PeopleFile {
   readonly rows: number;

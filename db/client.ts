@@ -43,6 +43,11 @@ const MAX_TRIES = 4;
  */
 const SESSION = 'set enable_partition_pruning = off';
 const statementNames = new Map<string, string>();
+/**
+ * Begins a statement that is planned for each call, with what the tables hold by then. A prepared one keeps the plan
+ * of an empty table until somebody analyzes it.
+ */
+export const PLANNED_ANEW = '-- planned anew';
 
 export function createDatabase(options: DatabaseOptions): Database {
   const timeoutMs = options.statementTimeoutMs ?? 60_000;
@@ -132,6 +137,7 @@ async function withRetry<Result>(work: () => Promise<Result>): Promise<Result> {
 
 /** pg refuses one name with two texts on a connection, so the name is a hash of the text. */
 function statementName(sql: string): string {
+  if (sql.startsWith(PLANNED_ANEW)) return '';
   const known = statementNames.get(sql);
   if (known !== undefined) return known;
   const name = createHash('sha256').update(sql).digest('base64url').slice(0, 24);

@@ -22,7 +22,7 @@ export function derivedId(
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
 
 /** The same shape around any 74 bits: the first of these (10 bytes or more). */
-export function idOfBits(atMs: number, bits: Uint8Array): string {
+function idOfBits(atMs: number, bits: Uint8Array): string {
   if (!Number.isInteger(atMs) || atMs < 0 || atMs > MAX_TIME_MS) {
     throw new RangeError(`could not derive an id at ${atMs} ms`);
   }

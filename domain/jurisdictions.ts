@@ -15,7 +15,7 @@ export const ANY_STATE = 'US-*';
 
 /**
  * Finds every place whose laws may bind texts to a person: `US-` and a state, or a country's ISO 3166 code. By
- * postcode, else by area code, where the union counts.
+ * postcode, else by area code, where the union counts. What the same table row decides is the same array.
  */
 export function placesForPhone({
   e164,
@@ -25,20 +25,36 @@ export function placesForPhone({
   e164: string;
   country: string;
   postcode?: string | null | undefined;
-}): string[] {
+}): readonly string[] {
   const code = country.toUpperCase();
-  if (!US_COUNTRIES.has(code)) return [code];
+  if (!US_COUNTRIES.has(code)) return abroad(code);
   const zip = zipPrefix(postcode ?? '');
-  const states =
+  return (
     (zip === undefined ? undefined : STATES_BY_ZIP.get(zip)) ??
-    STATES_BY_AREA_CODE.get(e164.slice(2, 5));
-  return (states ?? ['*']).map((state) => `US-${state}`).toSorted();
+    STATES_BY_AREA_CODE.get(e164.slice(2, 5)) ??
+    SOMEWHERE_IN_US
+  );
 }
 
 /** The United States and its territories, whose numbers have country codes of their own. */
 const US_COUNTRIES = new Set(['US', 'PR', 'VI', 'GU', 'AS', 'MP']);
-const STATES_BY_ZIP = namesByKey(ZIP_PREFIX_STATES);
-const STATES_BY_AREA_CODE = namesByKey(AREA_CODE_STATES);
+const STATES_BY_ZIP = statesByKey(ZIP_PREFIX_STATES);
+const STATES_BY_AREA_CODE = statesByKey(AREA_CODE_STATES);
+const SOMEWHERE_IN_US: readonly string[] = [ANY_STATE];
+const countriesAbroad = new Map<string, readonly string[]>();
+
+function statesByKey(
+  table: Readonly<Record<string, string>>,
+): ReadonlyMap<string, readonly string[]> {
+  const places = Object.entries(table).map(([state, keys]) => [`US-${state}`, keys] as const);
+  return namesByKey(Object.fromEntries(places));
+}
+
+function abroad(code: string): readonly string[] {
+  const places = countriesAbroad.get(code) ?? [code];
+  countriesAbroad.set(code, places);
+  return places;
+}
 
 /**
  * Finds the hours that the laws of these places allow on a local date (YYYY-MM-DD) and in the ten days after it: a law

@@ -10,11 +10,13 @@ function keysOfRange(entry: string): string[] {
   return Array.from({ length: to - from + 1 }, (_, index) => String(from + index).padStart(3, '0'));
 }
 
-/** Turns a table of lists around: from each key to the names whose lists hold it, in the order of the table. */
-export function namesByKey(table: Readonly<Record<string, string>>): Map<string, string[]> {
-  const names = new Map<string, string[]>();
+/** Turns a table of lists around: from each key to the sorted names whose lists hold it. */
+export function namesByKey(
+  table: Readonly<Record<string, string>>,
+): ReadonlyMap<string, readonly string[]> {
+  const names = new Map<string, readonly string[]>();
   for (const [name, list] of Object.entries(table)) {
-    for (const key of keysOf(list)) names.set(key, [...(names.get(key) ?? []), name]);
+    for (const key of keysOf(list)) names.set(key, [...(names.get(key) ?? []), name].toSorted());
   }
   return names;
 }

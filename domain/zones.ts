@@ -16,7 +16,8 @@ export const CONTINENTAL_US_ZONES: readonly string[] = [
  * Finds every zone that a person may be in, as sorted IANA names: by postcode, else by area code, else by country.
  *
  * `country` is the ISO 3166 code of the number. Numbers move with people, so a postcode that lies in one
- * zone outranks them. Where nothing is known, all clocks of the continental United States count.
+ * zone outranks them. Where nothing is known, all clocks of the continental United States count. What the same
+ * table row decides is the same array.
  */
 export function zonesForPhone({
   e164,
@@ -26,14 +27,14 @@ export function zonesForPhone({
   e164: string;
   country: string;
   postcode?: string | null | undefined;
-}): string[] {
+}): readonly string[] {
   const isNorthAmerican = e164.startsWith('+1');
-  const zones =
+  return (
     (isNorthAmerican ? zonesOfPostcode(postcode ?? '') : undefined) ??
     (isNorthAmerican ? ZONES_BY_AREA_CODE.get(e164.slice(2, 5)) : undefined) ??
     ZONES_BY_COUNTRY.get(country.toUpperCase()) ??
-    CONTINENTAL_US_ZONES;
-  return [...zones].toSorted();
+    CONTINENTAL_US_ZONES
+  );
 }
 
 const ZONES_BY_AREA_CODE = namesByKey(AREA_CODE_ZONES);

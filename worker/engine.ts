@@ -11,6 +11,7 @@ import { createSockets } from '../activities/sockets.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { ENGINE_QUEUE, SENDING_QUEUE } from '../workflows/contract.ts';
 import { bundleApart } from './bundle.ts';
+import { createImportApart } from './import-apart.ts';
 import { createRelay } from './relay.ts';
 
 /** Workflows that a killed worker had in its cache wait so long for it, then another takes them. */
@@ -85,6 +86,7 @@ export function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityD
     pace: createSenderPace(),
     knownBeat,
     recorder: createRecorder(runtime.engine),
+    importApart: createImportApart(),
     log: runtime.log,
     onPost: runtime.metrics.countPost,
     settings: {

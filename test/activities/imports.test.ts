@@ -1,11 +1,11 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createImportActivities } from '../../activities/imports.ts';
-import { storeBlob } from '../../db/blobs.ts';
-import { createDatabase, forOrg, type Database } from '../../db/client.ts';
+import { createImportActivities, importFile } from '../../activities/imports.ts';
+import { createDatabase, type Database } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
+import { uploadFile, type TestImport } from '../support/import-files.ts';
 import { withLedger } from '../support/ledger.ts';
 
 const ledger = withLedger();
@@ -15,44 +15,20 @@ beforeAll(() => {
 });
 afterAll(async () => apiDatabase.close());
 
-interface TestImport {
-  readonly id: string;
-  readonly listId: string;
-}
-
 /** Uploads a file into a list of its own, as the API does. */
-async function upload(content: string | Buffer): Promise<TestImport> {
-  const { database, orgId } = ledger();
-  const [id, listId] = [newId(), newId()];
-  const bytes = Buffer.from(content);
-  const pieces = async function* (): AsyncGenerator<Buffer> {
-    for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
-  };
-  const { sha256, size } = await storeBlob(forOrg(apiDatabase, orgId), pieces(), {
-    maxBytes: 50_000_000,
-  });
-  await database.query(
-    `insert into contact_list (id, org_id, name) values ($1::uuid, $2::uuid, 'list') returning 1 as done`,
-    listId,
-    orgId,
-  );
-  await database.query(
-    `insert into import (id, org_id, list_id, blob_sha256, file_name, default_country, total_bytes)
-     values ($1::uuid, $2::uuid, $3::uuid, $4, 'people.csv', 'US', $5::bigint) returning 1 as done`,
-    id,
-    orgId,
-    listId,
-    sha256,
-    size,
-  );
-  return { id, listId };
+function upload(content: string | Buffer): Promise<TestImport> {
+  return uploadFile(ledger(), apiDatabase, content);
 }
 
 function run(
   { id }: TestImport,
   database: Database = ledger().database,
 ): Promise<{ state: string; rows: number }> {
-  const deps = { ...createActivityDeps(ledger(), createScriptedProvider()), database };
+  const deps = {
+    ...createActivityDeps(ledger(), createScriptedProvider()),
+    database,
+    importApart: (importId: string) => importFile(database, importId),
+  };
   const { runImport } = createImportActivities(deps);
   // A worker that is killed on purpose is no news.
   const logger = new DefaultLogger('ERROR');
@@ -117,7 +93,7 @@ function aroundChunk(
 class KilledError extends Error {}
 
 describe('an import', () => {
-  const ROWS = 7_000;
+  const ROWS = 12_000;
 
   test('gives every row of its file exactly one verdict', async () => {
     const file = await upload(dirtyFile(ROWS, '212'));
@@ -133,6 +109,21 @@ describe('an import', () => {
     expect(await ledger().count('contact_list_member where list_id = $1::uuid', file.listId)).toBe(
       members,
     );
+  });
+
+  test('writes chunks that no plan of an emptier database outlives', async () => {
+    const { urls } = ledger();
+    const database = createDatabase({ url: urls.engineUrl, applicationName: 'test', poolSize: 1 });
+    try {
+      await run(await upload(dirtyFile(10, '919')), database);
+      const prepared = await database.query<{ statement: string }>(
+        'select statement from pg_prepared_statements',
+      );
+      expect(prepared).not.toEqual([]);
+      expect(prepared.filter(({ statement }) => WRITES_A_CHUNK.test(statement))).toEqual([]);
+    } finally {
+      await database.close();
+    }
   });
 
   test('that is run again after its end changes nothing', async () => {
@@ -187,9 +178,9 @@ describe('an import', () => {
       );
       return result;
     });
-    expect(await run(file, cancelling)).toEqual({ state: 'cancelled', rows: 4_000 });
-    expect(await run(file)).toEqual({ state: 'cancelled', rows: 4_000 });
-    expect((await verdicts(file)).map(([row]) => row)).toEqual(numbers(4_000));
+    expect(await run(file, cancelling)).toEqual({ state: 'cancelled', rows: 10_000 });
+    expect(await run(file)).toEqual({ state: 'cancelled', rows: 10_000 });
+    expect((await verdicts(file)).map(([row]) => row)).toEqual(numbers(10_000));
   });
 
   test('reads names in any alphabet, also across the borders of its chunks', async () => {
@@ -216,6 +207,38 @@ describe('a file with odd cells', () => {
     const file = await upload(`phone,first name,voter id,no\u0000tes\n${rows.join('\n')}\n`);
     expect(await run(file)).toEqual({ state: 'finished', rows: 3 });
     expect((await verdicts(file)).map(([row]) => row)).toEqual([1, 2, 3]);
+  });
+
+  test('is imported with unit separators in every kind of cell, each value in its own column', async () => {
+    const rows = [
+      '+17022100011,A\u001Fda,\u001F,\u001FU1,n\u001Fote',
+      '\u001F,Bo,,U2,',
+      '+17022100012,Cy,Ng,U\u001F1,',
+    ];
+    const file = await upload(`phone,first name,last name,voter id,notes\n${rows.join('\n')}\n`);
+    expect(await run(file)).toEqual({ state: 'finished', rows: 3 });
+    const contacts = await ledger().database.query(
+      `select first_name, last_name, external_id, fields from contact where e164 in ('+17022100011', '+17022100012') order by e164`,
+    );
+    expect(contacts).toEqual([
+      { first_name: 'Ada', last_name: '', external_id: 'U1', fields: { notes: 'note' } },
+      { first_name: 'Cy', last_name: 'Ng', external_id: null, fields: {} },
+    ]);
+  });
+
+  test('is imported where its only person has nothing but a number', async () => {
+    const file = await upload('phone,first name,voter id,zip,notes\n+17022100013,,,,\n');
+    expect(await run(file)).toEqual({ state: 'finished', rows: 1 });
+    const [contact] = await ledger().database.query(
+      `select first_name, last_name, external_id, postcode, fields from contact where e164 = '+17022100013'`,
+    );
+    expect(contact).toEqual({
+      first_name: '',
+      last_name: '',
+      external_id: null,
+      postcode: null,
+      fields: {},
+    });
   });
 
   test('is imported with an id that is longer than an index can hold', async () => {

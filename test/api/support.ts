@@ -239,7 +239,7 @@ export async function decideRows(
   const row = await findImport(api.engine, importId);
   if (row === null) throw new Error('the import was not stored');
   const place = { zones: ['America/New_York'], places: ['US-NY'] };
-  const [zoneSetId = 0] = await findZoneSets(api.engine, [place]);
+  const zoneSetIds = await findZoneSets(api.engine, [place]);
   await writeImportChunk(api.engine, {
     import: row,
     fromRow: 0,
@@ -254,8 +254,9 @@ export async function decideRows(
       externalId: null,
       postcode: null,
       fields: {},
-      zoneSetId,
+      zoneSet: 0,
     })),
+    zoneSetIds,
     rejects: [
       {
         rowNo: people.length + 1,

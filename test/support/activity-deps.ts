@@ -1,4 +1,5 @@
 import type { ActivityDeps } from '../../activities/deps.ts';
+import { importFile } from '../../activities/imports.ts';
 import { createRecorder } from '../../activities/recorder.ts';
 import { createSenderPace } from '../../activities/sender-pace.ts';
 import { createSockets } from '../../activities/sockets.ts';
@@ -70,6 +71,7 @@ export function createActivityDeps(
     pace: createSenderPace(),
     knownBeat: () => new Date(0),
     recorder: createRecorder(ledger.database),
+    importApart: (importId) => importFile(ledger.database, importId),
     onPost: () => {},
     log: {
       info: () => {},
