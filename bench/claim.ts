@@ -5,6 +5,7 @@ import type { Watermark } from '../db/claims.ts';
 import type { Ledger, TestCampaign } from '../test/support/ledger-rows.ts';
 import { median, type Reporter } from './figure.ts';
 import { claimBatch, withLedger } from './ledger.ts';
+import { updateFloor } from './raw/update.ts';
 import type { Scenario } from './scenario.ts';
 
 const SIZE = 300_000;
@@ -25,6 +26,13 @@ export const claim: Scenario = {
         value: median(few),
         unit: 'ms',
         with: { planned: Math.min(SMALL, size), batch: BATCH },
+      });
+      const floor = await updateFloor(ownerUrl, BATCH);
+      reporter.add({
+        name: 'claim.raw.update',
+        value: floor,
+        unit: 'ms',
+        ratio: floor / median(few),
       });
       reporter.add({
         name: 'claim.many',

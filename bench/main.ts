@@ -5,10 +5,12 @@ import { exports } from './exports.ts';
 import { createReporter, describeMachine, toTable } from './figure.ts';
 import { imports } from './imports.ts';
 import { mixed } from './mixed.ts';
+import { plan } from './plan.ts';
 import { pools } from './pools.ts';
 import type { BenchOptions, Scenario } from './scenario.ts';
 import { send } from './send.ts';
 import { webhooks } from './webhooks.ts';
+import { workflows } from './workflows.ts';
 
 const SCENARIOS: Readonly<Record<string, Scenario>> = {
   send,
@@ -16,8 +18,10 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   webhooks,
   import: imports,
   export: exports,
+  plan,
   claim,
   pools,
+  workflows,
 };
 const HELP = [
   'npm run bench -- <scenario> … | all  [--seconds N] [--size N] [--rate N] [--workers N] [--temporal dev|postgres] [--profile]',

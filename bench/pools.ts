@@ -17,13 +17,16 @@ const RATE = 100;
 const REPLY_SHARE = 0.02;
 /** Pools that are made at once. */
 const MADE_AT_ONCE = 8;
-const WARM_UP_MS = 15_000;
-/** A slice lasts twelve seconds: after this both workers have their part. */
-const SHARED_AFTER_MS = 25_000;
-/** Every pool of the killed worker has to be seen again within this time. */
-const WATCHED_MS = 20_000;
+/** How long (ms) the pools warm up, both workers share them (a slice lasts twelve seconds), and they are watched after the kill. */
+const STRETCHES = { warmUp: 15_000, shared: 25_000, watched: 20_000 };
+/** A short run shows no more than that it works. */
+const SHORT = {
+  belowSeconds: 10,
+  pools: 12,
+  stretches: { warmUp: 3_000, shared: 6_000, watched: 12_000 },
+};
 /** More than can be texted, so that no pool runs out of people while it is watched. */
-const MORE_PEOPLE = 1.2;
+const MORE_PEOPLE = 1.4;
 const DRAIN_WITHIN_MS = 180_000;
 
 export const pools: Scenario = {
@@ -41,10 +44,13 @@ export const pools: Scenario = {
     });
     try {
       await machine.stack.part('worker-2').stop();
+      const seconds = options.seconds ?? SECONDS;
+      const isShort = seconds < SHORT.belowSeconds;
       await measure(machine, reporter, {
-        count: Math.min(options.size ?? POOLS, POOLS),
-        rate: options.rate ?? RATE,
-        seconds: options.seconds ?? SECONDS,
+        count: Math.min(options.size ?? POOLS, isShort ? SHORT.pools : POOLS),
+        rate: isShort ? SHORT.pools : (options.rate ?? RATE),
+        seconds,
+        stretches: isShort ? SHORT.stretches : STRETCHES,
       });
       await machine.judge(reporter);
     } finally {
@@ -60,17 +66,23 @@ async function measure(
     count,
     rate,
     seconds,
-  }: { readonly count: number; readonly rate: number; readonly seconds: number },
+    stretches,
+  }: {
+    readonly count: number;
+    readonly rate: number;
+    readonly seconds: number;
+    readonly stretches: typeof STRETCHES;
+  },
 ): Promise<void> {
   const { stack, meter } = machine;
   const segmentsPerSecond = rate / count;
-  const lastsS = seconds + (WARM_UP_MS + SHARED_AFTER_MS + WATCHED_MS) / 1_000;
+  const lastsS = seconds + (stretches.warmUp + stretches.shared + stretches.watched) / 1_000;
   const each = Math.ceil(segmentsPerSecond * lastsS * MORE_PEOPLE);
   reporter.say(`making ${count} pools with ${each} people each`);
   const campaigns = await prepareAll(machine, { count, each, segmentsPerSecond });
   reporter.say('launching them');
   for (const { path } of campaigns) await stack.api.post(`${path}/launch`, campaignSchema);
-  await sleep(WARM_UP_MS);
+  await sleep(stretches.warmUp);
   reporter.say(`measuring one worker for ${seconds} s`);
   const stop = meter.start();
   const from = Date.now();
@@ -79,13 +91,16 @@ async function measure(
   const cpu = stop();
   reporter.say('a second worker comes, then the first is killed');
   await stack.part('worker-2').start();
-  await sleep(SHARED_AFTER_MS);
+  await sleep(stretches.shared);
   const killedAt = Date.now();
   await stack.part('worker-1').kill();
-  await sleep(WATCHED_MS);
+  await sleep(stretches.watched);
   const watchedUntil = Date.now();
   reporter.say('cancelling what is left');
-  for (const { path } of campaigns) await stack.api.post(`${path}/cancel`, campaignSchema);
+  for (const campaign of campaigns) {
+    if ((await stack.stateOf(campaign)) === 'running')
+      await stack.api.post(`${campaign.path}/cancel`, campaignSchema);
+  }
   await drained(stack.urls.simulator, DRAIN_WITHIN_MS);
 
   const times = await readSenders(machine, from);

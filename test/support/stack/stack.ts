@@ -79,6 +79,8 @@ export interface Stack {
   /** Fault points that struck so far. */
   readonly strikes: readonly Strike[];
   readonly urls: { readonly webhooks: string; readonly simulator: string };
+  /** host:port. */
+  readonly temporalAddress: string;
   /** Another org with an account of its own at the same simulator. */
   readonly addTenant: (name: string) => Promise<ClientParts>;
   readonly launch: (wish: CampaignWish) => Promise<LaunchedCampaign>;
@@ -184,6 +186,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     },
     strikes,
     urls,
+    temporalAddress: servers.address,
     addTenant,
     launch: (wish) => launch(client, wish),
     prepare: (wish) => prepare(client, wish),
