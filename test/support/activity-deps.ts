@@ -3,6 +3,7 @@ import { createRecorder } from '../../activities/recorder.ts';
 import { createSenderPace } from '../../activities/sender-pace.ts';
 import { createSockets } from '../../activities/sockets.ts';
 import { createAccountLoader } from '../../db/accounts.ts';
+import { createPostgresStorage } from '../../db/stored-objects.ts';
 import type {
   MessagingProvider,
   OutboundText,
@@ -70,6 +71,7 @@ export function createActivityDeps(
     pace: createSenderPace(),
     knownBeat: () => new Date(0),
     recorder: createRecorder(ledger.database),
+    storage: createPostgresStorage(ledger.database),
     onPost: () => {},
     log: {
       info: () => {},
@@ -83,6 +85,7 @@ export function createActivityDeps(
       startsPerSecond: 20,
       reconcileLagMs: 0,
       reconcileBackoffMs: 1,
+      retention: { archiveAfterDays: 0, graceDays: 7, archivesKeptDays: 0, eventsKeptDays: 0 },
       ...settings,
     },
   };
