@@ -99,8 +99,9 @@ export async function finishVerifying(database: Database, month: string): Promis
        returning a.month),
      archived as (
        insert into campaign_archive (campaign_id, org_id)
-       select c.id, c.org_id from done d join campaign c on c.id in (select campaign_id from archive_chunk k where k.month = d.month)
-        where not exists (
+       select c.id, c.org_id from done d
+         join campaign c on c.launched_at < (d.month + interval '1 month') at time zone 'UTC' and c.finished_at >= d.month::timestamp at time zone 'UTC'
+        where exists (select from archive_chunk k where k.campaign_id = c.id) and not exists (
           select from generate_series(date_trunc('month', c.launched_at at time zone 'UTC'), c.finished_at at time zone 'UTC', interval '1 month') m(month)
            where m.month <> d.month
              and not exists (select from archived_month a where a.parent = 'message' and a.month = m.month and a.state in ('verified', 'dropped')))

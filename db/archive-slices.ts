@@ -36,14 +36,14 @@ export const IS_FIRST_TEXT = `m.purpose = 'campaign' and m.try = 1 and m.wave = 
 
 /**
  * The texts of a slice by campaign, a file each. Events of a text are younger than its month's first day. The same rows give
- * the same lines to the byte: columns in their order, rows and events by id, times in UTC.
+ * the same lines to the byte: columns in their order, rows and events by id, times in UTC. (json_agg would break lines.)
  */
 function sliceOf(source: string): string {
   return `
 with page as materialized (
   select * from ${source} where id > $1::uuid and id <= $2::uuid order by id limit $3::int),
 noted as materialized (
-  select message_id, json_agg(e order by e.id) as events, count(*)::int as n from provider_event e
+  select message_id, ('[' || string_agg(row_to_json(e)::text, ',' order by e.id) || ']')::json as events, count(*)::int as n from provider_event e
    where e.message_id = any (array(select id from page)) and e.id >= uuid_floor($4::date::timestamp at time zone 'UTC' - interval '1 day') group by 1),
 m as (
   select p.*, coalesce(e.n, 0) as events, json_build_object('message', p, 'events', coalesce(e.events, '[]'))::text as line,

@@ -48,6 +48,9 @@ export async function addOldTexts(database: Database, campaign: OldCampaign): Pr
     campaign.finishedAt,
   );
   await database.query(
+    `insert into campaign_progress (campaign_id, org_id, audience, frozen_at, resolved_start_mode) values (${id}, ${org}, ${campaign.people}, ${at}, 'first_reply') returning 1 as done`,
+  );
+  await database.query(
     `insert into zone_set (zones, places) values ('{America/New_York}', '{US-NY}') on conflict do nothing returning 1 as done`,
   );
   await database.query(

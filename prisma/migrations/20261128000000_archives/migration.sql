@@ -125,6 +125,10 @@ begin
   if month + interval '1 month' > now() - interval '1 day' then
     raise exception '% is not over', child using errcode = '55000';
   end if;
+  -- Another worker may have been faster.
+  if exists (select from archived_month a where a.parent = detach_month.parent and a.month = detach_month.month and a.state in ('detached', 'verified', 'dropped')) then
+    return 'detached';
+  end if;
   if parent = 'message' and not exists (
     select from archived_month a where a.parent = 'message' and a.month = detach_month.month and a.state = 'written') then
     raise exception '% is not written', child using errcode = '55000';
@@ -141,7 +145,7 @@ begin
   insert into archived_month (parent, month, state, cursor_id, detached_at) values (parent, month, 'detached', uuid_floor(month), now())
   on conflict on constraint archived_month_pkey do update set state = 'detached', detached_at = now(), cursor_id = excluded.cursor_id;
   return 'detached';
-exception when lock_not_available then
+exception when lock_not_available or undefined_table then
   return 'busy';
 end $$;
 
@@ -151,6 +155,9 @@ create function drop_month(parent text, month date, grace_days int) returns text
 declare
   child text := parent || '_' || to_char(month, 'YYYYMM');
 begin
+  if exists (select from archived_month a where a.parent = drop_month.parent and a.month = drop_month.month and a.state = 'dropped') then
+    return 'dropped';
+  end if;
   if not exists (
     select from archived_month a where a.parent = drop_month.parent and a.month = drop_month.month
        and a.state = case when a.parent = 'message' then 'verified' else 'detached' end
@@ -160,7 +167,7 @@ begin
   execute format('drop table detached.%I', child);
   update archived_month a set state = 'dropped', dropped_at = now() where a.parent = drop_month.parent and a.month = drop_month.month;
   return 'dropped';
-exception when lock_not_available then
+exception when lock_not_available or undefined_table then
   return 'busy';
 end $$;
 
