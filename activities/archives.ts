@@ -90,8 +90,8 @@ export function createArchiveActivities(deps: Deps) {
         }
         return { more: true, busy: false, done: step, held };
       }
-      const done = await purge(deps);
-      return { more: (done['filesPurged'] ?? 0) > 0, busy, done, held };
+      const { done, more } = await purge(deps);
+      return { more, busy, done, held };
     },
 
     /** Keeps what a job did. A try that is repeated is a report more. */
@@ -203,11 +203,16 @@ function hash(data: Buffer): string {
   return createHash('sha256').update(data).digest('hex');
 }
 
-async function purge({ database, storage, settings }: Deps): Promise<Done> {
+async function purge({
+  database,
+  storage,
+  settings,
+}: Deps): Promise<{ done: Done; more: boolean }> {
   const { archivesKeptDays } = settings.retention;
   const asked = archivesKeptDays === 0 ? 0 : await askForOldPurges(database, archivesKeptDays);
   let files = 0;
-  for (const due of await listDuePurges(database, PURGES_A_ROUND)) {
+  const dues = await listDuePurges(database, PURGES_A_ROUND);
+  for (const due of dues) {
     for (const key of await storage.list(purgePrefix(due))) {
       await storage.delete(key);
       files += 1;
@@ -217,7 +222,10 @@ async function purge({ database, storage, settings }: Deps): Promise<Done> {
   }
   const purged = await finishPurges(database);
   const done = { purgesBegun: asked, filesPurged: files, campaignsPurged: purged };
-  return Object.fromEntries(Object.entries(done).filter(([, n]) => n > 0));
+  return {
+    done: Object.fromEntries(Object.entries(done).filter(([, n]) => n > 0)),
+    more: dues.length > 0,
+  };
 }
 
 function toHeld(month: MonthRow, reason: HeldMonth['reason']): HeldMonth {

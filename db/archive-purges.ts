@@ -51,22 +51,25 @@ export async function askForOldPurges(database: Database, keptDays: number): Pro
   return rows.length;
 }
 
-/** Files to remove: all of a purged campaign, or an org's of one month without a campaign. */
+/** Files to remove: of one month, of a purged campaign or of an org's texts without one. */
 export interface DuePurge {
   readonly orgId: string;
   readonly campaignId: string | null;
-  /** `YYYY-MM-DD`; null: of all months. */
-  readonly month: string | null;
+  /** Its first day, `YYYY-MM-DD`. */
+  readonly month: string;
 }
 
-/** What is to be removed next; what was archived of a campaign after its purge is removed too. */
+/**
+ * What is to be removed next; what was archived of a campaign after its purge is removed too. A month that is still to be compared
+ * keeps its files until then: whoever compares writes what is missing.
+ */
 export async function listDuePurges(database: Database, limit: number): Promise<DuePurge[]> {
   await database.query(
     `with asked as (select campaign_id from campaign_archive where purge_asked_at is not null)
      ${HIDE} returning 1 as done`,
   );
   return database.query<DuePurge>(
-    `select k.org_id as "orgId", k.campaign_id as "campaignId", case when k.campaign_id is null then to_char(k.month, 'YYYY-MM-DD') end as month
+    `select k.org_id as "orgId", k.campaign_id as "campaignId", to_char(k.month, 'YYYY-MM-DD') as month
        from archive_chunk k join archived_month a on a.parent = 'message' and a.month = k.month and a.state in ('verified', 'dropped')
       where k.purge_at is not null and k.purged_at is null group by 1, 2, 3 order by min(k.purge_at) limit $1::int`,
     limit,
@@ -75,14 +78,14 @@ export async function listDuePurges(database: Database, limit: number): Promise<
 
 /** What the keys of the files of a purge begin with. */
 export function purgePrefix({ orgId, campaignId, month }: DuePurge): string {
-  return `${chunkPrefix(orgId, campaignId)}${month === null ? '' : `${month.slice(0, 7)}/`}`;
+  return `${chunkPrefix(orgId, campaignId)}${month.slice(0, 7)}/`;
 }
 
 /** Says that the files of a purge are gone; the manifest stays, for the report that it adds up to. */
 export async function notePurged(database: Database, purge: DuePurge): Promise<void> {
   await database.query(
-    `update archive_chunk set purged_at = now() where org_id = $1::uuid and campaign_id is not distinct from $2::uuid
-        and ($3::date is null or month = $3::date) and purge_at is not null and purged_at is null returning 1 as done`,
+    `update archive_chunk set purged_at = now() where org_id = $1::uuid and campaign_id is not distinct from $2::uuid and month = $3::date
+        and purge_at is not null and purged_at is null returning 1 as done`,
     purge.orgId,
     purge.campaignId,
     purge.month,

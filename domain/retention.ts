@@ -57,21 +57,13 @@ const WAIT = { action: 'wait' } as const;
 
 /** Decides about one month. Ids of texts bear the launch of their campaign, so a campaign holds every month from its launch on. */
 export function decideMonth(facts: MonthFacts, rules: RetentionRules, now: Date): MonthDecision {
-  switch (facts.state) {
-    case 'dropped':
-      return WAIT;
-    case 'kept':
-      return hold('kept-by-operator');
-    case 'verified':
-      return isPast(facts.detachedAt, rules.graceDays, now) ? { action: 'drop' } : WAIT;
-    case 'detached':
-      if (facts.parent === 'message') return { action: 'verify' };
-      return isPast(facts.detachedAt, rules.graceDays, now) ? { action: 'drop' } : WAIT;
-    default:
-      return facts.parent === 'message'
-        ? decideTexts(facts, rules, now)
-        : decideEvents(facts, rules, now);
-  }
+  const { parent, state, detachedAt } = facts;
+  if (state === 'dropped') return WAIT;
+  if (state === 'kept') return hold('kept-by-operator');
+  if (state === 'detached' && parent === 'message') return { action: 'verify' };
+  if (state === 'detached' || state === 'verified')
+    return isPast(detachedAt, rules.graceDays, now) ? { action: 'drop' } : WAIT;
+  return parent === 'message' ? decideTexts(facts, rules, now) : decideEvents(facts, rules, now);
 }
 
 function decideTexts(facts: MonthFacts, rules: RetentionRules, now: Date): MonthDecision {
