@@ -166,6 +166,15 @@ async function readEverything(campaign: OldCampaign, strayIds: readonly string[]
   };
 }
 
+/** The report, and every text of the campaign, as files. */
+async function readFiles({ campaignId }: OldCampaign) {
+  return {
+    report: await get(`/v1/campaigns/${campaignId}/report`),
+    people: await get(`/v1/campaigns/${campaignId}/report.csv`),
+    texts: await exportOf({ format: 'ndjson', campaignId }),
+  };
+}
+
 const chosen = new Map<string, string[]>();
 
 /** A text of each kind, the same ones before and after. */
@@ -494,7 +503,7 @@ describe('an archive whose worker is killed', () => {
   ] as const)('at %s, passage %i, ends as an uninterrupted one', async (point, at) => {
     const campaign = await addOld(api().a, 2_100);
     const other = await addOld(api().a, 15);
-    const before = await readEverything(campaign);
+    const before = await readFiles(campaign);
     const texts = await count('message');
     let struck = 0;
     armFaultPoints([{ point, action: 'fail', at, share: 0 }], () => (struck += 1));
@@ -508,21 +517,13 @@ describe('an archive whose worker is killed', () => {
       }
     };
     await runThrough();
-    expect(await readEverything(campaign)).toEqual(before);
     await ageArchives(api().engine, 8);
     await runThrough();
     await api().send(`POST /v1/campaigns/${other.campaignId}/purge`, { key: api().a.admin });
     await runThrough();
     await runThrough();
     expect(struck).toBe(1);
-    const after = await readEverything(campaign);
-    expect({ ...after, all: [], received: [], ndjson: '', conversations: [] }).toEqual({
-      ...before,
-      all: [],
-      received: [],
-      ndjson: '',
-      conversations: [],
-    });
+    expect(await readFiles(campaign)).toEqual(before);
     const [sums] = await api().engine.query<{ n: number; rows: number }>(
       `select sum(texts)::int as n, (count(*) filter (where purged_at is null))::int as rows from archive_chunk`,
     );
