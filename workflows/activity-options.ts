@@ -33,7 +33,7 @@ export const jobs = proxyActivities<EngineActivities>({
 /** A bounded round of archiving; what a storage refuses three times waits for the next run, which says so. */
 export const archiving = proxyActivities<EngineActivities>({
   startToCloseTimeout: '15 minutes',
-  heartbeatTimeout: '30s',
+  heartbeatTimeout: '10s',
   retry: { ...PATIENT, maximumAttempts: 3 },
 });
 
