@@ -395,6 +395,21 @@ describe('an archive', () => {
     expect(await get(`/v1/campaigns/${campaign.campaignId}/messages`)).toMatch(/^500 /);
   });
 
+  test('is shown to its own org alone', async () => {
+    const campaign = await addOld(api().a, 20);
+    const [textId = ''] = await someTexts(campaign.campaignId);
+    await runAll();
+    const { b } = api();
+    expect(await get(`/v1/messages/${textId}`)).toMatch(/^200 /);
+    for (const path of [
+      `/v1/messages/${textId}`,
+      `/v1/campaigns/${campaign.campaignId}/messages`,
+      `/v1/campaigns/${campaign.campaignId}/report`,
+    ])
+      expect(await get(path, b)).toMatch(/^404 /);
+    expect(await get('/v1/messages', b)).toBe('200 {"items":[],"nextCursor":null}');
+  });
+
   test('that is purged answers 410, and its report stays', async () => {
     const campaign = await addOld(api().a, 80);
     const other = await addOld(api().a, 20);
