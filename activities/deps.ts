@@ -4,7 +4,9 @@
  */
 import type { AccountLoader } from '../db/accounts.ts';
 import type { Database } from '../db/client.ts';
+import type { RetentionRules } from '../domain/retention.ts';
 import type { MessagingProvider } from '../providers/messaging-provider.ts';
+import type { ObjectStorage } from '../storage/object-storage.ts';
 import type { Recorder } from './recorder.ts';
 import type { SenderPace } from './sender-pace.ts';
 import type { createSockets } from './sockets.ts';
@@ -27,6 +29,8 @@ export interface ActivityDeps {
   readonly recorder: Recorder;
   /** Imports a large file in a process of its own, which ends with it. */
   readonly importApart: (importId: string) => Promise<void>;
+  /** Where files of archives are kept. */
+  readonly storage: ObjectStorage;
   readonly log: ActivityLog;
   /** Told of every POST's outcome, for metrics. */
   readonly onPost: (outcome: string) => void;
@@ -40,4 +44,5 @@ export interface ActivitySettings {
   readonly startsPerSecond: number;
   readonly reconcileLagMs: number;
   readonly reconcileBackoffMs: number;
+  readonly retention: RetentionRules;
 }

@@ -1,7 +1,8 @@
-import { errorKind, isDataError, type Database } from '../db/client.ts';
+import { errorKind, isDataError } from '../db/client.ts';
 import {
   endExport,
   findExport,
+  isPurged,
   readExportPage,
   startExport,
   writeExportChunk,
@@ -16,7 +17,10 @@ export interface RunExportResult {
   readonly rows: number;
 }
 
-export function createExportActivities({ database }: Pick<ActivityDeps, 'database'>) {
+type Deps = Pick<ActivityDeps, 'database' | 'storage'>;
+
+export function createExportActivities(deps: Deps) {
+  const { database } = deps;
   return {
     /**
      * Writes a file from where its cursor stands. Key: (export, cursor): each chunk and the cursor behind it are one statement,
@@ -25,7 +29,7 @@ export function createExportActivities({ database }: Pick<ActivityDeps, 'databas
     runExport: async (input: { readonly exportId: string }): Promise<RunExportResult> => {
       const row = await startExport(database, input.exportId);
       if (row !== null)
-        await endExport(database, { exportId: row.id, ...(await attempt(database, row)) });
+        await endExport(database, { exportId: row.id, ...(await attempt(deps, row)) });
       const ended = await findExport(database, input.exportId);
       return { state: ended?.state ?? 'unknown', rows: Number(ended?.rows_done ?? 0) };
     },
@@ -34,22 +38,29 @@ export function createExportActivities({ database }: Pick<ActivityDeps, 'databas
 
 /** How the export ends; what a later try may better is thrown. */
 async function attempt(
-  database: Database,
+  deps: Deps,
   row: ExportRow,
 ): Promise<{ state: 'finished' | 'failed' | 'cancelled'; problem: string | null }> {
   try {
-    return { state: await writeFile(database, row), problem: null };
+    const state = await writeFile(deps, row);
+    // What was purged meanwhile is missing: a part must not pass for the whole.
+    if (row.campaign_id !== null && (await isPurged(deps.database, row.campaign_id)))
+      return { state: 'failed', problem: 'The texts of the campaign were purged.' };
+    return { state, problem: null };
   } catch (error) {
     if (!isDataError(error)) throw error;
     return { state: 'failed', problem: `The file could not be stored (${errorKind(error)}).` };
   }
 }
 
-async function writeFile(database: Database, begun: ExportRow): Promise<'finished' | 'cancelled'> {
+async function writeFile(
+  { database, storage }: Deps,
+  begun: ExportRow,
+): Promise<'finished' | 'cancelled'> {
   let row = begun;
   while (row.state === 'running') {
     if (row.cancel_requested) return 'cancelled';
-    const page = await readExportPage(database, row);
+    const page = await readExportPage(database, row, storage);
     const style = { format: row.format, fullNumbers: row.full_numbers };
     const head = row.chunks === 0 ? exportHead(row.format) : '';
     const data = Buffer.from(head + exportLines(page.messages, style));

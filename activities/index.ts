@@ -1,3 +1,4 @@
+import { createArchiveActivities } from './archives.ts';
 import { createCampaignActivities } from './campaigns.ts';
 import { createConversationActivities } from './conversations.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -18,6 +19,7 @@ export function createEngineActivities(deps: ActivityDeps) {
     ...createImportActivities(deps),
     ...createExportActivities(deps),
     ...createMaintenanceActivities(deps),
+    ...createArchiveActivities(deps),
     sendMessage,
   };
   return guardActivities(activities, deps.log);

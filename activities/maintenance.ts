@@ -7,6 +7,7 @@ import {
   housekeep,
   ringOverduePools,
 } from '../db/housekeeping.ts';
+import { insertReport, type HousekeepingReport } from '../db/housekeeping-reports.ts';
 import { causeId, newId } from '../db/ids.ts';
 import { climb } from '../db/permits.ts';
 import {
@@ -103,12 +104,25 @@ export function createMaintenanceActivities(deps: ActivityDeps) {
       folded: await foldCounters(database),
     }),
 
-    /** Makes the coming months' partitions, removes what has outlived its use, and seals the audit log. */
-    housekeeping: async (): Promise<void> => {
+    /**
+     * Makes the coming months' partitions, removes what has outlived its use, seals the audit log, and keeps a report of it.
+     * Key: what is old or missing; a try that is repeated finds less.
+     */
+    housekeeping: async (): Promise<HousekeepingReport> => {
+      const startedAt = (await readClock(database)).toISOString();
       await sealAuditLog(database);
-      await housekeep(database);
+      const done = await housekeep(database);
       await dropAbandonedUploads(database);
-      await expireExports(database);
+      const exportsExpired = await expireExports(database);
+      const report: HousekeepingReport = {
+        job: 'housekeeping',
+        startedAt,
+        done: { ...done, exportsExpired },
+        held: [],
+        problem: null,
+      };
+      await insertReport(database, report);
+      return report;
     },
   };
 }

@@ -10,6 +10,7 @@ import { createDocsRoutes, DOCS_POLICY } from './docs.ts';
 import { ApiError, writeProblem } from './errors.ts';
 import { idempotent } from './idempotency.ts';
 import { handleErrors, logAccess } from './observe.ts';
+import { createArchiveRoutes } from './routes/archives.ts';
 import { createCampaignActionRoutes } from './routes/campaign-actions.ts';
 import { createCampaignReportRoutes } from './routes/campaign-reports.ts';
 import { createCampaignRoutes } from './routes/campaigns.ts';
@@ -76,6 +77,7 @@ export function createApp(deps: ApiDeps): OpenAPIHono<ApiEnv> {
   app.route('/', createConversationRoutes(deps));
   app.route('/', createSuppressionRoutes(deps));
   app.route('/', createExportRoutes(deps));
+  app.route('/', createArchiveRoutes(deps));
   deps.mountWebhooks?.(app);
 
   app.openAPIRegistry.registerComponent('securitySchemes', 'bearer', {

@@ -4,9 +4,10 @@ import { hasScope, type ApiEnv } from './context.ts';
 import { ApiError } from './errors.ts';
 
 /** Resources that decide who can do what, or hold credentials. */
-const ADMIN_PATHS = /^\/v1\/(?:keys|members|provider-accounts)(?:\/|$)/;
-/** Limits and money: everybody may look, an admin decides. But whoever may change anything may stop everything. */
-const ADMIN_CHANGES = /^\/v1\/(?:org|budget|rates|registrations)(?:\/(?!stop-sending$)|$)/;
+const ADMIN_PATHS = /^\/v1\/(?:keys|members|provider-accounts|system)(?:\/|$)/;
+/** Limits, money, and what cannot be undone: everybody may look, an admin decides. But whoever may change anything may stop everything. */
+const ADMIN_CHANGES =
+  /^\/v1\/(?:(?:org|budget|rates|registrations)(?:\/(?!stop-sending$)|$)|campaigns\/[^/]+\/purge$)/;
 
 /** Finds whose key the request carries. */
 export function authenticate(keys: KeyLookup, now: () => Date): MiddlewareHandler<ApiEnv> {

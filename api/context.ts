@@ -1,6 +1,8 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { SCOPES, type Caller, type Scope } from '../db/api-keys.ts';
 import { forOrg, type Database, type TenantDatabase } from '../db/client.ts';
+import type { Archives } from '../db/archived-texts.ts';
+import type { ObjectStorage } from '../storage/object-storage.ts';
 import { invalidRequest } from './errors.ts';
 
 /** Writes structured lines; pino's logger is one. */
@@ -28,6 +30,8 @@ export interface ApiDeps {
   seal(plain: string): { readonly sealed: Uint8Array; readonly keyId: string };
   /** Whether a provider can list what it was asked to send; default: yes. */
   listsSentTexts?(provider: string): boolean;
+  /** Where files of archives are kept; an org reads the keys that its manifest names. */
+  readonly storage: ObjectStorage;
   readonly log: ApiLog;
   readonly settings: {
     readonly publicUrl: string;
@@ -67,6 +71,11 @@ export function createRouter(): OpenAPIHono<ApiEnv> {
 /** The database as the caller's org sees it. */
 export function tenantOf(deps: Pick<ApiDeps, 'apiDatabase'>, c: HasCaller): TenantDatabase {
   return forOrg(deps.apiDatabase, c.var.caller.orgId);
+}
+
+/** Texts as the caller's org sees them, archived ones among them. */
+export function archivesOf(deps: Pick<ApiDeps, 'apiDatabase' | 'storage'>, c: HasCaller): Archives {
+  return { reader: tenantOf(deps, c), storage: deps.storage };
 }
 
 /** Who is noted in the audit log. */

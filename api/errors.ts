@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi';
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { CampaignView } from '../db/campaign-drafts.ts';
 import { isDataError, sqlState } from '../db/client.ts';
 
 export const ERROR_CODES = [
@@ -25,6 +26,7 @@ export const ERROR_CODES = [
   'idempotency-in-flight',
   'conflict',
   'export-expired',
+  'texts-purged',
   'too-large',
   'unsupported-media-type',
   'script-problems',
@@ -59,6 +61,7 @@ export const ERRORS = {
   'idempotency-in-flight': { status: 409, title: 'The first request with this key is running' },
   conflict: { status: 409, title: 'Another request was faster' },
   'export-expired': { status: 410, title: 'The export’s file was removed' },
+  'texts-purged': { status: 410, title: 'The texts were purged' },
   'too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body’s media type is not supported' },
   'script-problems': { status: 422, title: 'The script has problems' },
@@ -97,6 +100,17 @@ export function orNotFound<Row>(row: Row | null | undefined, what: string): Row 
 
 export function notFound(what: string): ApiError {
   return new ApiError('not-found', `There is no such ${what}.`);
+}
+
+export function textsPurged(detail: string): ApiError {
+  return new ApiError('texts-purged', detail);
+}
+
+/** Refuses to show the texts of a campaign whose archive was purged: what is left would pass for all of them. */
+export function refusePurged(campaign: Pick<CampaignView, 'archive'>): void {
+  const state = campaign.archive?.state;
+  if (state === 'purging' || state === 'purged')
+    throw textsPurged('The texts of the campaign were purged; its report stays.');
 }
 
 /** Names each field that a schema refuses. */

@@ -53,6 +53,7 @@ export async function runApi(): Promise<void> {
         ),
     },
     seal: (plain) => ({ sealed: runtime.secrets.seal(plain), keyId: runtime.secrets.keyId }),
+    storage: runtime.storage,
     log: runtime.log,
     settings: {
       publicUrl: config.PUBLIC_URL,

@@ -1,5 +1,6 @@
 /** Files of a million texts, written as the engine writes them and read back as the API does. */
 import { createExportActivities } from '../activities/exports.ts';
+import { createPostgresStorage } from '../db/stored-objects.ts';
 import { createDatabase, forOrg, type Database } from '../db/client.ts';
 import { findExportView, readExportFile } from '../db/export-views.ts';
 import { asUser } from '../runtime/config.ts';
@@ -54,7 +55,10 @@ async function measureAll(
   for (const [name, wish] of Object.entries(wishes)) {
     const exportId = await addExport(database, ledger.orgId, wish);
     await measure(reporter, { name: `export.${name}`, rows }, async () => {
-      await createExportActivities({ database }).runExport({ exportId });
+      await createExportActivities({
+        database,
+        storage: createPostgresStorage(database),
+      }).runExport({ exportId });
     });
     await measure(reporter, { name: `export.${name}.download`, rows }, async () => {
       const tenant = forOrg(api, ledger.orgId);

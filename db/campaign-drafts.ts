@@ -1,4 +1,5 @@
 import type { CampaignState } from '../domain/campaign-state.ts';
+import { iso } from './campaign-views.ts';
 import type { TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
 import { pageBy, pageParameters, toPage, type Page, type PageRequest } from './page.ts';
@@ -52,6 +53,17 @@ export interface CampaignView extends CampaignDraft {
   readonly finishedAt: Date | null;
   readonly stateReason: string | null;
   readonly createdAt: Date;
+  /** Null while none of its texts was written to an archive. */
+  readonly archive: CampaignArchive | null;
+}
+
+export const ARCHIVE_STATES = ['archiving', 'archived', 'purging', 'purged'] as const;
+
+/** What became of the texts of a campaign that is over for long; instants are ISO 8601, UTC. */
+export interface CampaignArchive {
+  readonly state: (typeof ARCHIVE_STATES)[number];
+  readonly archivedAt: string | null;
+  readonly purgedAt: string | null;
 }
 
 const VIEW = `c.id, c.name, c.state::text as state, c.fence, c.list_id as "listId", c.script_version_id as "scriptVersionId",
@@ -62,7 +74,10 @@ const VIEW = `c.id, c.name, c.state::text as state, c.fence, c.list_id as "listI
   c.state_reason as "stateReason", c.created_at as "createdAt", c.busy_policy as "busyPolicy", c.busy_minutes as "busyMinutes",
   c.finish_by as "finishBy", c.max_open_replies as "maxOpenReplies", c.brake_min_texts as "brakeMinTexts",
   c.brake_failures as "brakeFailures", c.brake_opt_outs as "brakeOptOuts", c.brake_violations as "brakeViolations",
-  c.starts_at_local as "startsAtLocal"`;
+  c.starts_at_local as "startsAtLocal", case when c.state in ('finished', 'cancelled') then coalesce(
+    (select jsonb_build_object('state', case when a.purged_at is not null then 'purged' when a.purge_asked_at is not null then 'purging' else 'archived' end,
+                               'archivedAt', ${iso('a.archived_at')}, 'purgedAt', ${iso('a.purged_at')}) from campaign_archive a where a.campaign_id = c.id),
+    (select jsonb_build_object('state', 'archiving', 'archivedAt', null, 'purgedAt', null) from archive_chunk k where k.campaign_id = c.id limit 1)) end as archive`;
 
 /** List, script version and pool as this org sees them: a foreign one is not there. */
 const REFERENCES = `

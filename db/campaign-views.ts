@@ -1,3 +1,5 @@
+import { IS_FIRST_TEXT, REJECT_OF } from './archive-slices.ts';
+import { IS_LIVE } from './archived-texts.ts';
 import { READ_COUNTERS, type CounterRow } from './campaigns.ts';
 import type { TenantDatabase } from './client.ts';
 
@@ -57,24 +59,38 @@ export interface ReportRow extends ProgressRow {
   }[];
 }
 
-/** Progress and the ledger itself in one snapshot, so that they can be compared. Costs a scan of the campaign's texts. */
+/**
+ * Progress and the ledger itself in one snapshot, so that they can be compared. Costs a scan of the campaign's texts; of archived
+ * ones the manifest says what they come to.
+ */
 export async function readReport(
   tenant: TenantDatabase,
   campaignId: string,
 ): Promise<ReportRow | null> {
   const [row] = await tenant.query<ReportRow>(
-    `with texts as (
-       select state, case when state = 'rejected' then coalesce(error_code::text, reason, 'unknown') end as reject,
-              purpose = 'campaign' and try = 1 and wave = 0 as first, count(*) as n, coalesce(sum(segments), 0) as segments
-         from message where campaign_id = $1::uuid and direction = 'outbound' group by 1, 2, 3),
+    `with archived as materialized (select summary from archive_chunk k where k.campaign_id = $1::uuid and ${IS_LIVE}),
+     texts as (
+       select state, reject, first, sum(n) as n, sum(segments) as segments from (
+         select m.state::text as state, ${REJECT_OF} as reject, ${IS_FIRST_TEXT} as first, count(*) as n, coalesce(sum(m.segments), 0) as segments
+           from message m where m.campaign_id = $1::uuid and m.direction = 'outbound' group by 1, 2, 3
+          union all
+         select t.* from archived cross join jsonb_to_recordset(summary->'texts') t(state text, reject text, first boolean, n bigint, segments bigint)) t
+        group by 1, 2, 3),
      costs as (
-       select jsonb_build_object('currency', currency,
-                'spentMicros', coalesce(sum(price_micros) filter (where state = 'accepted'), 0)::text,
-                'reservedMicros', coalesce(sum(price_micros) filter (where state in ('sending', 'unknown')), 0)::text) as cost
-         from message where campaign_id = $1::uuid and direction = 'outbound' and currency is not null group by currency),
+       select jsonb_build_object('currency', currency, 'spentMicros', sum(spent)::text, 'reservedMicros', sum(reserved)::text) as cost from (
+         select currency, coalesce(sum(price_micros) filter (where state = 'accepted'), 0) as spent,
+                coalesce(sum(price_micros) filter (where state in ('sending', 'unknown')), 0) as reserved
+           from message where campaign_id = $1::uuid and direction = 'outbound' and currency is not null group by currency
+          union all
+         select c.* from archived cross join jsonb_to_recordset(summary->'costs') c(currency text, spent numeric, reserved numeric)) c
+        group by currency),
      doubtful as (
-       select id, claimed_at, reconcile_looks, reconcile_at from message
-        where campaign_id = $1::uuid and direction = 'outbound' and state = 'unknown' order by id limit 100),
+       select * from (
+         select id, claimed_at, reconcile_looks, reconcile_at from message
+          where campaign_id = $1::uuid and direction = 'outbound' and state = 'unknown'
+          union all
+         select d.*, null from archived cross join jsonb_to_recordset(summary->'doubtful') d(id uuid, claimed_at timestamptz, looks int)) d
+        order by id limit 100),
      talks as (select state, count(*) as n from conversation where campaign_id = $1::uuid group by 1)
      ${PROGRESS},
        coalesce((select jsonb_object_agg(state, n) from (select state, sum(n) as n from texts group by 1) t), '{}') as ledger,
@@ -122,13 +138,19 @@ export async function listReportPeople(
        select * from campaign_contact where campaign_id = $1::uuid and (zone_set_id, seq) > ($2::int, $3::int)
         order by zone_set_id, seq limit $4::int)
      select p.zone_set_id as "zoneSetId", p.seq, p.contact_id as "contactId", k.external_id as "externalId", p.e164 as phone,
-            m.state::text as state, m.delivery::text as delivery, m.reason, m.error_code as "errorCode", m.segments::int as segments,
+            m.state, m.delivery, m.reason, m.error_code as "errorCode", m.segments,
             coalesce((select jsonb_object_agg(a.step, a.answer) from answer_current a where a.conversation_id = p.id), '{}') as answers,
             exists (select 1 from suppression s where s.address = p.e164 and s.lifted_at is null and s.scope <> 'programme') as "optedOut",
             v.state::text as "conversationState"
        from page p left join contact k on k.id = p.contact_id left join conversation v on v.id = p.id
        left join lateral (
-         select m.* from message m where m.conversation_id = p.id and m.direction = 'outbound' and m.purpose = 'campaign'
+         select * from (
+           select m.id, m.try::int as try, m.state::text as state, m.delivery::text as delivery, m.reason, m.error_code, m.segments::int as segments
+             from message m where m.conversation_id = p.id and m.direction = 'outbound' and m.purpose = 'campaign'
+            union all
+           select t.message_id, t.try, t.state, t.delivery, t.reason, t.error_code, t.segments
+             from archived_conversation t join archive_chunk k on k.id = t.chunk_id
+            where t.conversation_id = p.id and t.message_id is not null and ${IS_LIVE}) m
           order by m.try desc, m.id desc limit 1) m on true
       order by p.zone_set_id, p.seq`,
     slice.campaignId,

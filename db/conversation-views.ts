@@ -1,3 +1,9 @@
+import {
+  asJsonArray,
+  LINES_AS_MESSAGES,
+  readConversationLines,
+  type Archives,
+} from './archived-texts.ts';
 import type { TenantDatabase } from './client.ts';
 import { MESSAGE_VIEW, type MessageView } from './message-views.ts';
 import { pageBy, pageParameters, toPage, type Page, type PageRequest } from './page.ts';
@@ -53,16 +59,30 @@ export async function findConversation(
   return row ?? null;
 }
 
-/** The newest 500 texts of a conversation, oldest first. */
+const NEWEST = `m.conversation_id = $1::uuid order by m.created_at desc, m.id desc limit 500`;
+
+/** The newest 500 texts of a conversation, archived ones among them, oldest first; and whether some were purged. */
 export async function listConversationMessages(
-  tenant: TenantDatabase,
+  archives: Archives,
   conversationId: string,
-): Promise<MessageView[]> {
-  const rows = await tenant.query<MessageView>(
-    `select ${MESSAGE_VIEW} from message m where m.conversation_id = $1::uuid order by m.created_at desc, m.id desc limit 500`,
+): Promise<{ readonly messages: MessageView[]; readonly isPurged: boolean }> {
+  const { reader } = archives;
+  const rows = await reader.query<MessageView>(
+    `select ${MESSAGE_VIEW} from message m where ${NEWEST}`,
     conversationId,
   );
-  return rows.toReversed();
+  const { lines, isPurged } = await readConversationLines(archives, conversationId);
+  if (lines.length === 0) return { messages: rows.toReversed(), isPurged };
+  const archived = await reader.query<MessageView>(
+    `select ${MESSAGE_VIEW} from ${LINES_AS_MESSAGES} m where ${NEWEST.replace('$1', '$2')}`,
+    asJsonArray(lines),
+    conversationId,
+  );
+  const all = [...new Map([...rows, ...archived].map((row) => [row.id, row])).values()];
+  const messages = all
+    .toSorted((a, b) => a.createdAt.getTime() - b.createdAt.getTime() || (a.id < b.id ? -1 : 1))
+    .slice(-500);
+  return { messages, isPurged };
 }
 
 export interface AnswerView {

@@ -1,4 +1,11 @@
 import type { ExportedMessage } from '../domain/message-export.ts';
+import type { ObjectStorage } from '../storage/object-storage.ts';
+import {
+  asJsonArray,
+  LINES_AS_MESSAGES,
+  readArchivedAfter,
+  type Archives,
+} from './archived-texts.ts';
 import { iso } from './campaign-views.ts';
 import type { Database } from './client.ts';
 
@@ -122,8 +129,63 @@ select coalesce((select json_agg(l order by l.id) from lines l), '[]')::text as 
 const PAGE = pageOf(false);
 const CAMPAIGN_PAGE = pageOf(true);
 
-/** The next page of an export; changes nothing. */
-export async function readExportPage(database: Database, row: ExportRow): Promise<ExportPage> {
+/**
+ * The next page of an export, archived texts among the others in the order of ids; changes nothing. Either side says up to which
+ * id it is complete, and the page ends where the first of them does. The ledger is read first: what leaves it meanwhile is found in
+ * the archive.
+ */
+export async function readExportPage(
+  database: Database,
+  row: ExportRow,
+  storage: ObjectStorage,
+): Promise<ExportPage> {
+  const ledger = await readLedgerPage(database, row);
+  const archives = { reader: asOrg(database, row.org_id), storage };
+  const slice = await readArchivedAfter(archives, row.cursor_id, row.campaign_id);
+  if (slice === null) return ledger;
+  const [archived] = await database.query<{ messages: string }>(
+    `select coalesce(json_agg(l order by l.id), '[]')::text as messages from (
+       select ${MESSAGE} from ${LINES_AS_MESSAGES} m where m.id > $2::uuid and m.created_at <= $3::timestamptz
+          and ($4::timestamptz is null or m.created_at >= $4) and ($5::timestamptz is null or m.created_at < $5)
+          and ($6::uuid is null or m.direction = 'outbound')) l`,
+    asJsonArray(slice.lines),
+    row.cursor_id,
+    row.created_at,
+    row.created_from,
+    row.created_to,
+    row.campaign_id,
+  );
+  const isLedgerShorter = !ledger.isLast && ledger.cursor < slice.toId;
+  const cursor = isLedgerShorter ? ledger.cursor : slice.toId;
+  const both = [
+    ...ledger.messages,
+    ...(JSON.parse(archived?.messages ?? '[]') as ExportedMessage[]),
+  ];
+  const messages = [...new Map(both.map((message) => [message.id, message])).values()]
+    .filter((message) => message.id <= cursor)
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  return { messages, cursor, isLast: false };
+}
+
+/** The engine reading for one org; what it reads of archives names the org. */
+function asOrg(database: Database, orgId: string): Archives['reader'] {
+  return {
+    orgId,
+    query: <Row>(sql: string, ...parameters: readonly unknown[]) =>
+      database.query<Row>(sql, ...parameters),
+  };
+}
+
+/** Whether the texts of a campaign were purged, or are to be. */
+export async function isPurged(database: Database, campaignId: string): Promise<boolean> {
+  const rows = await database.query(
+    'select 1 from campaign_archive where campaign_id = $1::uuid and purge_asked_at is not null',
+    campaignId,
+  );
+  return rows.length > 0;
+}
+
+async function readLedgerPage(database: Database, row: ExportRow): Promise<ExportPage> {
   const [page] = await readInOrder<{ messages: string; cursor: string; isLast: boolean }>(
     database,
     row.campaign_id === null ? PAGE : CAMPAIGN_PAGE,
@@ -188,13 +250,15 @@ export async function writeExportChunk(
   return moved ?? null;
 }
 
-/** Removes the files of exports that ended too long ago. */
-export async function expireExports(database: Database): Promise<void> {
-  await database.query(
+/** Removes the files of exports that ended too long ago; returns of how many. */
+export async function expireExports(database: Database): Promise<number> {
+  const [row] = await database.query<{ n: number }>(
     `with e as (
        update export set state = 'expired' where id in (
          select id from export where state = 'finished' and finished_at < now() - interval '${EXPORT_KEPT_DAYS} days'
-          order by finished_at limit ${EXPIRED_A_ROUND} for update skip locked) returning id)
-     delete from export_chunk c using e where c.export_id = e.id returning 1 as done`,
+          order by finished_at limit ${EXPIRED_A_ROUND} for update skip locked) returning id),
+     d as (delete from export_chunk c using e where c.export_id = e.id)
+     select count(*)::int as n from e`,
   );
+  return row?.n ?? 0;
 }

@@ -56,12 +56,25 @@ export async function expirePlanned(database: Database): Promise<number> {
 }
 
 /** Partitions for this month and the next three; expired idempotency keys and senders' loads. */
-export async function housekeep(database: Database): Promise<void> {
+export async function housekeep(
+  database: Database,
+): Promise<{ readonly partitionsMade: number; readonly idempotencyKeysExpired: number }> {
+  const before = await countPartitions(database);
   await database.query(`select ensure_partitions(now()::date, 4)::text as done`);
-  await database.query(
-    `delete from idempotency_key where created_at < now() - interval '3 days' returning 1 as done`,
+  const partitionsMade = (await countPartitions(database)) - before;
+  const [expired] = await database.query<{ n: number }>(
+    `with d as (delete from idempotency_key where created_at < now() - interval '3 days' returning 1)
+     select count(*)::int as n from d`,
   );
   await database.query(
     `delete from sender_load where minute < now() - interval '1 hour' returning 1 as done`,
   );
+  return { partitionsMade, idempotencyKeysExpired: expired?.n ?? 0 };
+}
+
+async function countPartitions(database: Database): Promise<number> {
+  const [row] = await database.query<{ n: number }>(
+    `select count(*)::int as n from pg_inherits where inhparent in ('message'::regclass, 'provider_event'::regclass, 'audit_log'::regclass)`,
+  );
+  return row?.n ?? 0;
 }

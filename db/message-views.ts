@@ -1,3 +1,11 @@
+import {
+  asJsonArray,
+  findArchived,
+  LINES_AS_MESSAGES,
+  readConversationLines,
+  withArchived,
+  type Archives,
+} from './archived-texts.ts';
 import type { TenantDatabase } from './client.ts';
 import { SUPPRESSION_VIEW, type SuppressionView } from './suppression-views.ts';
 import type { DeliveryStatus } from '../domain/delivery-status.ts';
@@ -76,9 +84,12 @@ const DETAIL = `${MESSAGE_VIEW}, m.channel, m.driver::text as driver, m.priority
   m.reconcile_reads::int as "reconcileReads", m.arrival_seq as "arrivalSeq", m.provider_keyword as "providerKeyword",
   m.price_micros::text as "priceMicros", m.currency::text as currency, m.price_source as "priceSource"`;
 
-/** Newest first by id; a campaign's are its outbound texts. The state is a literal, so that partial indexes serve it. */
+/**
+ * Newest first by id, archived ones among them; a campaign's are its outbound texts. The state is a literal, so that partial
+ * indexes serve it.
+ */
 export async function listMessages(
-  tenant: TenantDatabase,
+  archives: Archives,
   slice: {
     readonly beforeId: string;
     readonly limit: number;
@@ -92,24 +103,55 @@ export async function listMessages(
     ...(campaignId === undefined ? [] : ["m.campaign_id = $3::uuid and m.direction = 'outbound'"]),
     ...(state === undefined ? [] : [`m.state = '${state}'`]),
   ];
-  return tenant.query<MessageView>(
+  const rows = await archives.reader.query<MessageView>(
     `select ${MESSAGE_VIEW} from message m where ${conditions.join(' and ')} order by m.id desc limit $2::int`,
     slice.beforeId,
     slice.limit,
     ...(campaignId === undefined ? [] : [campaignId]),
   );
+  return withArchived(archives, rows, { ...slice, view: MESSAGE_VIEW });
 }
 
-export async function findMessage(
-  tenant: TenantDatabase,
-  messageId: string,
-): Promise<MessageDetail | null> {
-  const [row] = await tenant.query<MessageDetail>(
-    `select ${DETAIL}, c.state::text as "campaignState" from message m left join campaign c on c.id = m.campaign_id
-      where m.id = $1::uuid`,
+/** A text and what was noted about it; purged: it may have been among texts that were purged. */
+export type MessageTrace =
+  | {
+      readonly message: MessageDetail;
+      readonly events: readonly MessageEvent[];
+      readonly tries: readonly MessageView[];
+    }
+  | 'purged'
+  | null;
+
+const TRACED = `${DETAIL}, c.state::text as "campaignState"`;
+
+/** All that is known about one text, wherever it is kept. */
+export async function traceMessage(archives: Archives, messageId: string): Promise<MessageTrace> {
+  const { reader } = archives;
+  const [row] = await reader.query<MessageDetail>(
+    `select ${TRACED} from message m left join campaign c on c.id = m.campaign_id where m.id = $1::uuid`,
     messageId,
   );
-  return row ?? null;
+  if (row !== undefined) {
+    const [events, tries] = await Promise.all([
+      listMessageEvents(reader, messageId),
+      listTries(archives, row),
+    ]);
+    return { message: row, events, tries };
+  }
+  const found = await findArchived(archives, messageId);
+  if (found === null || found === 'purged') return found;
+  const line = asJsonArray([found.line]);
+  const [message] = await reader.query<MessageDetail>(
+    `select ${TRACED} from ${LINES_AS_MESSAGES} m left join campaign c on c.id = m.campaign_id`,
+    line,
+  );
+  if (message === undefined) return null;
+  const events = await reader.query<MessageEvent>(
+    `select ${EVENT} from jsonb_array_elements($1::jsonb) l cross join lateral jsonb_populate_recordset(null::provider_event, l->'events') e
+      order by e.at, e.id limit 500`,
+    line,
+  );
+  return { message, events, tries: await listTries(archives, message, found.neighbours) };
 }
 
 export interface MessageEvent {
@@ -122,40 +164,58 @@ export interface MessageEvent {
   readonly detail: unknown;
 }
 
+const EVENT = `e.id, e.at, e.kind::text as kind, e.status::text as status, e.provider_message_id as "providerMessageId",
+            e.error_code as "errorCode", e.detail`;
+
 /** What was noted about a text, in the order it came; 500 at most. */
-export async function listMessageEvents(
-  tenant: TenantDatabase,
+async function listMessageEvents(
+  reader: Archives['reader'],
   messageId: string,
 ): Promise<MessageEvent[]> {
-  return tenant.query<MessageEvent>(
-    `select e.id, e.at, e.kind::text as kind, e.status::text as status, e.provider_message_id as "providerMessageId",
-            e.error_code as "errorCode", e.detail
-       from provider_event e where e.message_id = $1::uuid order by e.at, e.id limit 500`,
+  return reader.query<MessageEvent>(
+    `select ${EVENT} from provider_event e where e.message_id = $1::uuid order by e.at, e.id limit 500`,
     messageId,
   );
 }
 
-/** The other tries of the same text: of the same conversation and step, and what it is a retry of. */
-export async function listTries(
-  tenant: TenantDatabase,
+/**
+ * The other tries of the same text: of the same conversation and step, and what it is a retry of. A text of no conversation has
+ * its tries beside it, because their ids bear the same instant.
+ */
+async function listTries(
+  archives: Archives,
   message: MessageDetail,
+  neighbours: readonly string[] = [],
 ): Promise<MessageView[]> {
-  return tenant.query<MessageView>(
-    `with recursive earlier as (
-       select id, retry_of from message where id = $2::uuid
-       union all select p.id, p.retry_of from earlier e join message p on p.id = e.retry_of)
-     select ${MESSAGE_VIEW} from message m
-      where m.id <> $1::uuid and m.id in (
-        select id from earlier
-        union select s.id from message s where s.conversation_id = $3::uuid and s.direction = 'outbound' and s.purpose = $4::message_purpose
-           and s.step is not distinct from $5 and ($4 = 'campaign' or s.retry_of is not null))
-      order by m.try, m.id limit 100`,
+  const lines =
+    message.conversationId === null
+      ? neighbours
+      : (await readConversationLines(archives, message.conversationId)).lines;
+  const isTry = `m.id <> $2::uuid and (m.id in (select id from earlier)
+          or m.conversation_id = $4::uuid and m.direction = 'outbound' and m.purpose = $5::message_purpose
+             and m.step is not distinct from $6 and ($5 = 'campaign' or m.retry_of is not null))`;
+  const rows = await archives.reader.query<MessageView>(
+    `with recursive archived as materialized (select * from ${LINES_AS_MESSAGES} l),
+     earlier as (
+       select id, retry_of from (select id, retry_of from message where id = $3::uuid union all select id, retry_of from archived where id = $3::uuid) t
+       union all
+       select p.id, p.retry_of from earlier e join lateral (
+         select id, retry_of from message where id = e.retry_of union all select id, retry_of from archived where id = e.retry_of) p on true),
+     near as (
+       select id from earlier
+       union select s.id from message s where s.conversation_id = $4::uuid and s.direction = 'outbound')
+     select ${MESSAGE_VIEW} from message m where m.id in (select id from near) and ${isTry}
+      union all
+     select ${MESSAGE_VIEW} from archived m where ${isTry}
+      order by "try", id limit 100`,
+    asJsonArray(lines),
     message.id,
     message.retryOf,
     message.conversationId,
     message.direction === 'outbound' ? message.purpose : 'inbound',
     message.step,
   );
+  return [...new Map(rows.map((row) => [row.id, row])).values()];
 }
 
 /** The opt-out that kept a text back: the newest from before it was skipped. */

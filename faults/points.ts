@@ -19,6 +19,13 @@ export const FAULT_POINTS = {
   'import.storing': 'a chunk of a file is judged, not committed',
   'import.stored': 'a chunk is committed with its cursor, the next is not begun',
   'export.stored': 'a chunk of an export is committed with its cursor, the next is not begun',
+  'archive.stored':
+    'the file of one campaign in a slice is stored and read back, the slice is not noted',
+  'archive.noted': 'a slice of a month is noted with its cursor, the next is not begun',
+  'archive.detached': 'a month is detached, nobody has compared its files since',
+  'archive.verified': 'the files of a detached month are compared, its rows are not dropped',
+  'archive.dropped': 'the rows of a month are dropped',
+  'archive.purged': 'the files of a purge are removed, the manifest does not say so',
   'plan.storing': 'texts of a campaign are written, not committed',
   'plan.stored': 'texts are committed with their cursor, the slice goes on',
   'turn.storing': 'a conversation’s turn is decided, not committed',

@@ -19,6 +19,7 @@ export function readOldKeys(text: string): Map<string, string> | null {
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const milliseconds = z.coerce.number().int().min(1);
+const days = z.coerce.number().int().min(0).max(36_500);
 
 /** One setting: its environment name is the key, its meaning stands in `describe`. */
 const schema = z.object({
@@ -130,6 +131,25 @@ const schema = z.object({
   MAINTENANCE_EVERY_MS: milliseconds
     .default(15_000)
     .describe('Pause between two rounds of reconcile, gap filling and folding of counters.'),
+  ARCHIVE_AFTER_DAYS: days
+    .default(90)
+    .describe(
+      'Days after the end of a month and of its campaigns until its texts go to files; 0: never. [docs/archives.md](docs/archives.md)',
+    ),
+  ARCHIVE_GRACE_DAYS: days
+    .default(7)
+    .describe('Days between the detaching of a month’s rows and their drop.'),
+  ARCHIVES_KEPT_DAYS: days
+    .default(0)
+    .describe('Days until archived texts are purged for good; 0: never.'),
+  ARCHIVE_FOLDER: z
+    .string()
+    .startsWith('/', 'must be an absolute path')
+    .optional()
+    .describe('Folder for archives, on a mount that every process shares. Default: in Postgres.'),
+  EVENTS_KEPT_DAYS: days
+    .default(90)
+    .describe('Days after the end of a month until its raw delivery reports go; 0: never.'),
   MAX_UPLOAD_BYTES: z.coerce
     .number()
     .int()

@@ -2,7 +2,9 @@ import { writeSync } from 'node:fs';
 import { createAccountLoader } from '../db/accounts.ts';
 import { createDatabase } from '../db/client.ts';
 import { createNotifier } from '../db/notifier.ts';
+import { createPostgresStorage } from '../db/stored-objects.ts';
 import { createProviders } from '../providers/registry.ts';
+import { createFolderStorage } from '../storage/folder-storage.ts';
 import { readOldKeys, type Config } from './config.ts';
 import { armFaultPoints } from '../faults/points.ts';
 import { createLogger } from './logger.ts';
@@ -46,6 +48,10 @@ export function createRuntime(config: Config, process: string) {
       config.TWILIO_BASE_URL ?? null,
     ),
     notifier: createNotifier(engine),
+    storage:
+      config.ARCHIVE_FOLDER === undefined
+        ? createPostgresStorage(engine)
+        : createFolderStorage(config.ARCHIVE_FOLDER),
     metrics: createMetrics({ process, database: engine }),
     /** The same database for HTTP requests: as gw_api, one org at a time. */
     createApiDatabase: () =>

@@ -8,6 +8,8 @@ import {
 import { NativeConnection } from '@temporalio/worker';
 import proto from '@temporalio/proto';
 import {
+  ARCHIVE_SCHEDULE_ID,
+  ARCHIVE_WORKFLOW,
   ENGINE_QUEUE,
   MAINTENANCE_JOBS,
   MAINTENANCE_WORKFLOW,
@@ -50,12 +52,15 @@ export async function ensureSearchAttributes(
   });
 }
 
+const SCHEDULE_IDS = [...MAINTENANCE_JOBS.map(maintenanceScheduleId), ARCHIVE_SCHEDULE_ID];
+const HOUR_MS = 3_600_000;
+
 /** Whether all periodic jobs have their schedules. */
 export async function hasSchedules(client: Client): Promise<boolean> {
   const found = await Promise.all(
-    MAINTENANCE_JOBS.map((job) =>
+    SCHEDULE_IDS.map((scheduleId) =>
       client.schedule
-        .getHandle(maintenanceScheduleId(job))
+        .getHandle(scheduleId)
         .describe()
         .then(
           () => true,
@@ -78,27 +83,50 @@ export async function ensureSchedules(
     reconcile: config.MAINTENANCE_EVERY_MS,
     'fill-inbound-gaps': config.MAINTENANCE_EVERY_MS * 2,
     'fold-counters': config.MAINTENANCE_EVERY_MS,
-    housekeeping: 3_600_000,
+    housekeeping: HOUR_MS,
   };
   for (const job of MAINTENANCE_JOBS) {
-    const scheduleId = maintenanceScheduleId(job);
-    try {
-      await client.schedule.create({
-        scheduleId,
-        spec: { intervals: [{ every: everyMs[job] }] },
-        action: {
-          type: 'startWorkflow',
-          workflowType: MAINTENANCE_WORKFLOW,
-          workflowId: scheduleId,
-          taskQueue: ENGINE_QUEUE,
-          args: [{ job }],
-          workflowExecutionTimeout: '10 minutes',
-        },
-        policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
-        state: { triggerImmediately: true },
-      });
-    } catch (error) {
-      if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    }
+    await ensureSchedule(client, maintenanceScheduleId(job), {
+      everyMs: everyMs[job],
+      workflowType: MAINTENANCE_WORKFLOW,
+      args: [{ job }],
+      workflowExecutionTimeout: '10 minutes',
+    });
   }
+  // Its first run may take a day: it beats, and a run that is due meanwhile is skipped.
+  await ensureSchedule(client, ARCHIVE_SCHEDULE_ID, {
+    everyMs: HOUR_MS,
+    workflowType: ARCHIVE_WORKFLOW,
+    args: [{}],
+  });
+}
+
+async function ensureSchedule(
+  client: Client,
+  scheduleId: string,
+  { everyMs, ...action }: ScheduledWorkflow,
+): Promise<void> {
+  try {
+    await client.schedule.create({
+      scheduleId,
+      spec: { intervals: [{ every: everyMs }] },
+      action: {
+        type: 'startWorkflow',
+        workflowId: scheduleId,
+        taskQueue: ENGINE_QUEUE,
+        ...action,
+      },
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+      state: { triggerImmediately: true },
+    });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+  }
+}
+
+interface ScheduledWorkflow {
+  readonly everyMs: number;
+  readonly workflowType: string;
+  readonly args: unknown[];
+  readonly workflowExecutionTimeout?: '10 minutes';
 }

@@ -87,6 +87,7 @@ export function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityD
     knownBeat,
     recorder: createRecorder(runtime.engine),
     importApart: createImportApart(),
+    storage: runtime.storage,
     log: runtime.log,
     onPost: runtime.metrics.countPost,
     settings: {
@@ -95,6 +96,12 @@ export function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityD
       startsPerSecond: config.TEMPORAL_STARTS_PER_SECOND,
       reconcileLagMs: config.RECONCILE_LAG_MS,
       reconcileBackoffMs: config.RECONCILE_BACKOFF_MS,
+      retention: {
+        archiveAfterDays: config.ARCHIVE_AFTER_DAYS,
+        graceDays: config.ARCHIVE_GRACE_DAYS,
+        archivesKeptDays: config.ARCHIVES_KEPT_DAYS,
+        eventsKeptDays: config.EVENTS_KEPT_DAYS,
+      },
     },
   };
 }

@@ -30,6 +30,13 @@ export const jobs = proxyActivities<EngineActivities>({
   retry: { maximumAttempts: 2 },
 });
 
+/** A bounded round of archiving; what a storage refuses three times waits for the next run, which says so. */
+export const archiving = proxyActivities<EngineActivities>({
+  startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '10s',
+  retry: { ...PATIENT, maximumAttempts: 3 },
+});
+
 /** One or two statements. */
 export const steps = proxyActivities<EngineActivities>({
   startToCloseTimeout: '15s',

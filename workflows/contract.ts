@@ -4,6 +4,7 @@
  */
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { HoldReason } from '../domain/retention.ts';
 
 /** Workflows and the activities beside them. */
 export const ENGINE_QUEUE = 'engine';
@@ -16,6 +17,7 @@ export const CONVERSATION_WORKFLOW = 'conversationWorkflow';
 export const IMPORT_WORKFLOW = 'importWorkflow';
 export const EXPORT_WORKFLOW = 'exportWorkflow';
 export const MAINTENANCE_WORKFLOW = 'maintenanceWorkflow';
+export const ARCHIVE_WORKFLOW = 'archiveWorkflow';
 
 export interface CampaignInput {
   readonly campaignId: string;
@@ -47,6 +49,27 @@ export type MaintenanceJob = (typeof MAINTENANCE_JOBS)[number];
 
 export interface MaintenanceInput {
   readonly job: MaintenanceJob;
+}
+
+/** Empty for a new run; what a run before has done, where this one goes on for it. */
+export interface ArchiveInput {
+  /** ISO 8601. */
+  readonly startedAt?: string;
+  readonly done?: Readonly<Record<string, number>>;
+}
+
+/** What a run did, and what stays though it is old. */
+export interface ArchiveResult {
+  readonly startedAt: string;
+  readonly done: Readonly<Record<string, number>>;
+  readonly held: readonly {
+    readonly parent: 'message' | 'provider_event';
+    readonly month: string;
+    readonly reason: HoldReason;
+    readonly campaigns: number;
+    readonly campaignIds: readonly string[];
+  }[];
+  readonly problem: string | null;
 }
 
 /** The one doorbell of every workflow: "look at the rows again". It carries nothing. */
@@ -92,3 +115,6 @@ export function exportWorkflowId(exportId: string): string {
 export function maintenanceScheduleId(job: MaintenanceJob): string {
   return `maintenance/${job}`;
 }
+
+/** The workflow of the schedule that takes old months out of the ledger. */
+export const ARCHIVE_SCHEDULE_ID = 'maintenance/archive';

@@ -1,3 +1,4 @@
+export { archiveWorkflow } from './archive.ts';
 export { campaignWorkflow } from './campaign.ts';
 export { conversationWorkflow } from './conversation.ts';
 export { exportWorkflow } from './export.ts';

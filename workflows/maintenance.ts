@@ -12,9 +12,9 @@ const JOBS: Readonly<Record<MaintenanceJob, () => Promise<unknown>>> = {
   housekeeping: () => jobs.housekeeping(),
 };
 
-/** One run of one periodic job, started by its schedule; runs of a job never overlap. */
-export async function maintenanceWorkflow(input: MaintenanceInput): Promise<void> {
-  await JOBS[input.job]();
+/** One run of one periodic job, started by its schedule; runs of a job never overlap. Its result says what it did. */
+export async function maintenanceWorkflow(input: MaintenanceInput): Promise<unknown> {
+  return JOBS[input.job]();
 }
 
 /** One activity an account: one account's trouble must not keep another's stops away. */

@@ -7,7 +7,7 @@ import {
   listConversations,
   listTags,
 } from '../../db/conversation-views.ts';
-import { createRouter, tenantOf, type ApiDeps } from '../context.ts';
+import { archivesOf, createRouter, tenantOf, type ApiDeps } from '../context.ts';
 import { orNotFound, problems } from '../errors.ts';
 import { pageOf, readPage, writePage } from '../paging.ts';
 import { redactorFor } from '../redact.ts';
@@ -60,11 +60,13 @@ export function createConversationRoutes(deps: ApiDeps) {
       const redact = redactorFor(c.var.caller);
       const { id } = c.req.valid('param');
       const row = orNotFound(await findConversation(tenant, id), 'conversation');
-      const [messages, answers, tags] = await Promise.all([
-        listConversationMessages(tenant, id),
+      const [texts, answers, tags] = await Promise.all([
+        listConversationMessages(archivesOf(deps, c), id),
         listAnswers(tenant, id),
         listTags(tenant, id),
       ]);
-      return c.json({ ...redact(row), messages: messages.map(redact), answers, tags }, 200);
+      const { messages, isPurged } = texts;
+      const shown = { messages: messages.map(redact), textsPurged: isPurged, answers, tags };
+      return c.json({ ...redact(row), ...shown }, 200);
     });
 }

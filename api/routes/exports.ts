@@ -13,7 +13,7 @@ import { EXPORT_KEPT_DAYS } from '../../db/exports.ts';
 import { EXPORT_COLUMNS } from '../../domain/message-export.ts';
 import { actorOf, createRouter, hasScope, tenantOf, type ApiDeps } from '../context.ts';
 import { streamFile } from '../csv-stream.ts';
-import { ApiError, orNotFound, problems } from '../errors.ts';
+import { ApiError, orNotFound, problems, refusePurged } from '../errors.ts';
 import { IdempotencyHeaders } from '../idempotency.ts';
 import { PageQuery, pageOf, readPage, writePage } from '../paging.ts';
 import { body, IdParam, ok } from '../schemas/common.ts';
@@ -31,7 +31,7 @@ const create = createRoute({
   request: { headers: IdempotencyHeaders, body: body(CreateExportSchema) },
   responses: {
     202: ok('The export, which goes on by itself.', ExportSchema),
-    ...problems('not-found', 'idempotency-key-reused', 'idempotency-in-flight'),
+    ...problems('not-found', 'texts-purged', 'idempotency-key-reused', 'idempotency-in-flight'),
   },
 });
 
@@ -100,7 +100,8 @@ export function createExportRoutes(deps: ApiDeps) {
     .openapi(create, async (c) => {
       const tenant = tenantOf(deps, c);
       const { kind, format, campaignId = null, ...range } = c.req.valid('json');
-      if (campaignId !== null) orNotFound(await findCampaign(tenant, campaignId), 'campaign');
+      if (campaignId !== null)
+        refusePurged(orNotFound(await findCampaign(tenant, campaignId), 'campaign'));
       const row = await insertExport(tenant, {
         kind,
         format,

@@ -1,14 +1,8 @@
 import { createRoute } from '@hono/zod-openapi';
 import { findCampaign } from '../../db/campaign-drafts.ts';
-import {
-  findMessage,
-  findSuppressionOf,
-  listMessageEvents,
-  listMessages,
-  listTries,
-} from '../../db/message-views.ts';
-import { createRouter, tenantOf, type ApiDeps } from '../context.ts';
-import { orNotFound, problems } from '../errors.ts';
+import { findSuppressionOf, listMessages, traceMessage } from '../../db/message-views.ts';
+import { archivesOf, createRouter, tenantOf, type ApiDeps } from '../context.ts';
+import { orNotFound, problems, refusePurged, textsPurged } from '../errors.ts';
 import { cutPage, pageOf, readIdCursor } from '../paging.ts';
 import { redactDetail, redactorFor } from '../redact.ts';
 import { IdParam, ok } from '../schemas/common.ts';
@@ -25,7 +19,7 @@ const ofCampaign = createRoute({
   request: { params: IdParam, query: MessagesQuery },
   responses: {
     200: ok('A page of texts.', pageOf(MessageSchema)),
-    ...problems('invalid-cursor', 'not-found'),
+    ...problems('invalid-cursor', 'not-found', 'texts-purged'),
   },
 });
 
@@ -45,7 +39,10 @@ const trace = createRoute({
   summary: 'Shows all that is known about one text',
   description: 'Every try, every report, and the rule that kept it back.',
   request: { params: IdParam },
-  responses: { 200: ok('The text.', MessageTraceSchema), ...problems('not-found') },
+  responses: {
+    200: ok('The text.', MessageTraceSchema),
+    ...problems('not-found', 'texts-purged'),
+  },
 });
 
 export function createMessageRoutes(deps: ApiDeps) {
@@ -54,12 +51,11 @@ export function createMessageRoutes(deps: ApiDeps) {
       const tenant = tenantOf(deps, c);
       const { limit, cursor, state } = c.req.valid('query');
       const beforeId = readIdCursor(cursor);
-      const { id: campaignId } = orNotFound(
-        await findCampaign(tenant, c.req.valid('param').id),
-        'campaign',
-      );
+      const campaign = orNotFound(await findCampaign(tenant, c.req.valid('param').id), 'campaign');
+      refusePurged(campaign);
+      const { id: campaignId } = campaign;
       const filter = { beforeId, limit: limit + 1, campaignId, ...(state ? { state } : {}) };
-      const rows = await listMessages(tenant, filter);
+      const rows = await listMessages(archivesOf(deps, c), filter);
       const redacted = rows.map(redactorFor(c.var.caller));
       return c.json(
         cutPage(redacted, limit, (row) => row.id),
@@ -73,7 +69,7 @@ export function createMessageRoutes(deps: ApiDeps) {
         limit: limit + 1,
         ...(state ? { state } : {}),
       };
-      const rows = await listMessages(tenantOf(deps, c), filter);
+      const rows = await listMessages(archivesOf(deps, c), filter);
       const redacted = rows.map(redactorFor(c.var.caller));
       return c.json(
         cutPage(redacted, limit, (row) => row.id),
@@ -84,12 +80,10 @@ export function createMessageRoutes(deps: ApiDeps) {
       const tenant = tenantOf(deps, c);
       const { caller } = c.var;
       const redact = redactorFor(caller);
-      const row = orNotFound(await findMessage(tenant, c.req.valid('param').id), 'message');
-      const [events, tries, suppression] = await Promise.all([
-        listMessageEvents(tenant, row.id),
-        listTries(tenant, row),
-        row.reason === 'opted_out' ? findSuppressionOf(tenant, row) : null,
-      ]);
+      const found = await traceMessage(archivesOf(deps, c), c.req.valid('param').id);
+      if (found === 'purged') throw textsPurged('This text, if there was one, was purged.');
+      const { message: row, events, tries } = orNotFound(found, 'message');
+      const suppression = row.reason === 'opted_out' ? await findSuppressionOf(tenant, row) : null;
       return c.json(
         {
           ...redact(row),

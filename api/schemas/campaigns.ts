@@ -1,5 +1,10 @@
 import { z } from '@hono/zod-openapi';
-import { BUSY_POLICIES, START_MODES, UNKNOWN_POLICIES } from '../../db/campaign-drafts.ts';
+import {
+  ARCHIVE_STATES,
+  BUSY_POLICIES,
+  START_MODES,
+  UNKNOWN_POLICIES,
+} from '../../db/campaign-drafts.ts';
 import { CAMPAIGN_STATES } from '../../domain/campaign-state.ts';
 import { count, counts, id, isStorable, rate, text, time } from './common.ts';
 
@@ -188,6 +193,18 @@ export const CampaignSchema = z
     repliesClosedAt: time('When somebody said that no more replies are waited for.').nullable(),
     finishedAt: time('When it finished or was cancelled.').nullable(),
     stateReason: z.string().nullable().describe('Why it is in this state.'),
+    archive: z
+      .object({
+        state: z
+          .enum(ARCHIVE_STATES)
+          .describe(
+            'archiving: its texts are written to files, and read from the ledger. archived: all of them were compared. purging: nobody reads them any more. purged: files and rows are gone.',
+          ),
+        archivedAt: time('When the last of its months was compared.').nullable(),
+        purgedAt: time('When the last of its files and rows was gone.').nullable(),
+      })
+      .nullable()
+      .describe('Where its texts are, once it is over for long; null: in the ledger.'),
     temporalUrl: z
       .string()
       .nullable()

@@ -124,6 +124,7 @@ export const ConversationSchema = z
 
 export const ConversationDetailSchema = ConversationSchema.extend({
   messages: z.array(MessageSchema).describe('The newest 500, oldest first.'),
+  textsPurged: z.boolean().describe('Whether texts of it were purged, and are missing here.'),
   answers: z
     .array(
       z.object({

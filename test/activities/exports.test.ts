@@ -1,6 +1,7 @@
 import { parse } from 'csv-parse/sync';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createExportActivities } from '../../activities/exports.ts';
+import { createPostgresStorage } from '../../db/stored-objects.ts';
 import type { Database } from '../../db/client.ts';
 import { expireExports, EXPORT_ROWS_A_CHUNK } from '../../db/exports.ts';
 import { newId } from '../../db/ids.ts';
@@ -27,7 +28,9 @@ function run(
   exportId: string,
   database: Database = ledger.database,
 ): Promise<{ state: string; rows: number }> {
-  return createExportActivities({ database }).runExport({ exportId });
+  return createExportActivities({ database, storage: createPostgresStorage(database) }).runExport({
+    exportId,
+  });
 }
 
 async function readFile(exportId: string): Promise<string> {

@@ -10,6 +10,8 @@ const NEEDS: Readonly<Record<string, 'nothing' | 'read' | 'write' | 'admin'>> = 
   'get /readyz': 'nothing',
   'get /metrics': 'nothing',
   'get /v1/me': 'read',
+  'post /v1/campaigns/{id}/purge': 'admin',
+  'get /v1/system/housekeeping': 'admin',
   'post /v1/keys': 'admin',
   'get /v1/keys': 'admin',
   'delete /v1/keys/{id}': 'admin',

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { serve } from '@hono/node-server';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createExportActivities } from '../../activities/exports.ts';
+import { createPostgresStorage } from '../../db/stored-objects.ts';
 import { expireExports } from '../../db/exports.ts';
 import { EXPORT_COLUMNS } from '../../domain/message-export.ts';
 import { addSentTexts } from '../support/export-rows.ts';
@@ -31,7 +32,10 @@ function ask(body: object, key = api().a.write, headers = {}): Promise<Answer> {
 /** Asks for a file and has the engine write it. */
 async function made(body: object, key = api().a.admin): Promise<string> {
   const { id = '' } = (await ask(body, key)).body;
-  await createExportActivities({ database: api().engine }).runExport({ exportId: id });
+  await createExportActivities({
+    database: api().engine,
+    storage: createPostgresStorage(api().engine),
+  }).runExport({ exportId: id });
   return id;
 }
 

@@ -9,6 +9,7 @@ import {
   startImport,
   writeImportChunk,
 } from '../../db/imports.ts';
+import { createPostgresStorage } from '../../db/stored-objects.ts';
 import { createOrgIn } from '../../db/orgs.ts';
 import { createTestDatabase } from '../support/database.ts';
 
@@ -103,6 +104,7 @@ async function createTestApi({
     engineDatabase: engine,
     temporal: { updateCampaignRate: async (_, segmentsPerSecond) => ({ segmentsPerSecond }) },
     seal: (plain) => ({ sealed: Buffer.from(`sealed ${plain}`), keyId: 'test' }),
+    storage: createPostgresStorage(engine),
     log: {
       debug: write('debug'),
       info: write('info'),

@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createExportActivities } from '../../activities/exports.ts';
+import { createPostgresStorage } from '../../db/stored-objects.ts';
 import { freezeAudience } from '../../db/planning.ts';
 import { aCampaign, GRAPH, withTestApi, type TestCampaign } from './support.ts';
 
@@ -83,7 +84,10 @@ beforeAll(async () => {
     }),
     exports: await made('POST /v1/exports', { kind: 'messages', format: 'csv' }),
   };
-  await createExportActivities({ database: engine }).runExport({ exportId: ids['exports'] ?? '' });
+  await createExportActivities({
+    database: engine,
+    storage: createPostgresStorage(engine),
+  }).runExport({ exportId: ids['exports'] ?? '' });
 });
 
 async function routes(): Promise<{ method: string; path: string }[]> {

@@ -4,6 +4,7 @@ import { createRecorder } from '../../activities/recorder.ts';
 import { createSenderPace } from '../../activities/sender-pace.ts';
 import { createSockets } from '../../activities/sockets.ts';
 import { createAccountLoader } from '../../db/accounts.ts';
+import { createPostgresStorage } from '../../db/stored-objects.ts';
 import type {
   MessagingProvider,
   OutboundText,
@@ -72,6 +73,7 @@ export function createActivityDeps(
     knownBeat: () => new Date(0),
     recorder: createRecorder(ledger.database),
     importApart: (importId) => importFile(ledger.database, importId),
+    storage: createPostgresStorage(ledger.database),
     onPost: () => {},
     log: {
       info: () => {},
@@ -85,6 +87,7 @@ export function createActivityDeps(
       startsPerSecond: 20,
       reconcileLagMs: 0,
       reconcileBackoffMs: 1,
+      retention: { archiveAfterDays: 0, graceDays: 7, archivesKeptDays: 0, eventsKeptDays: 0 },
       ...settings,
     },
   };

@@ -2,6 +2,7 @@ import { DefaultLogger, makeTelemetryFilterString, Runtime, Worker } from '@temp
 import { beforeAll, describe, expect, test } from 'vitest';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 import {
+  ARCHIVE_WORKFLOW,
   CAMPAIGN_WORKFLOW,
   CONVERSATION_WORKFLOW,
   EXPORT_WORKFLOW,
@@ -28,6 +29,7 @@ describe('the recorded histories', () => {
     const types = new Set(recorded.map(({ history }) => describeHistory(history).type));
     expect([...types].toSorted()).toEqual(
       [
+        ARCHIVE_WORKFLOW,
         CAMPAIGN_WORKFLOW,
         CONVERSATION_WORKFLOW,
         EXPORT_WORKFLOW,

@@ -1,0 +1,239 @@
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import {
+  beginMonth,
+  detachMonth,
+  dropMonth,
+  findMonth,
+  finishVerifying,
+  finishWriting,
+  listMonths,
+  type MonthRow,
+} from '../db/archive-months.ts';
+import {
+  askForOldPurges,
+  finishPurges,
+  listDuePurges,
+  notePurged,
+  purgePrefix,
+} from '../db/archive-purges.ts';
+import {
+  chunkKey,
+  noteSlice,
+  readDetachedSlice,
+  readNextSlice,
+  type Slice,
+  type SliceGroup,
+  type StoredGroup,
+} from '../db/archive-slices.ts';
+import { isInSafeMode, readClock } from '../db/deployment.ts';
+import {
+  insertReport,
+  type HeldMonth,
+  type HousekeepingReport,
+} from '../db/housekeeping-reports.ts';
+import { decideMonth } from '../domain/retention.ts';
+import { faultPoint } from '../faults/points.ts';
+import type { ObjectStorage } from '../storage/object-storage.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** Slices that one round writes or compares: some seconds of work. */
+const SLICES_A_ROUND = 50;
+/** Purges of one round. */
+const PURGES_A_ROUND = 20;
+
+const compress = promisify(gzip);
+const decompress = promisify(gunzip);
+
+export interface ArchiveRound {
+  /** Whether there is more to do at once. */
+  readonly more: boolean;
+  /** Whether a month could not be locked: try again in a while. */
+  readonly busy: boolean;
+  readonly done: Readonly<Record<string, number>>;
+  /** What stays though it is old, as this round saw it. */
+  readonly held: readonly HeldMonth[];
+}
+
+type Done = Record<string, number>;
+type Deps = Pick<ActivityDeps, 'database' | 'storage'> & {
+  readonly settings: Pick<ActivityDeps['settings'], 'retention'>;
+};
+
+export function createArchiveActivities(deps: Deps) {
+  return {
+    /**
+     * A bounded part of what is due: months written, detached, compared, dropped, the oldest first; then purges. Key: the state and
+     * the cursor of each month, which move with the manifest; a file written twice is the same file.
+     */
+    archiveRound: async (): Promise<ArchiveRound> => {
+      const { database } = deps;
+      // A restored database may hold months that went since, and misses what was said meanwhile.
+      if (await isInSafeMode(database)) return { more: false, busy: false, done: {}, held: [] };
+      const { retention } = deps.settings;
+      const now = await readClock(database);
+      const held: HeldMonth[] = [];
+      let busy = false;
+      for (const month of await listMonths(database, retention.archiveAfterDays)) {
+        const decision = decideMonth(month, retention, now);
+        if (decision.action === 'wait') continue;
+        if (decision.action === 'hold') {
+          held.push(toHeld(month, decision.reason));
+          continue;
+        }
+        const step = await STEPS[decision.action](deps, month);
+        if (step === 'busy' || step === 'open') {
+          busy ||= step === 'busy';
+          held.push(toHeld(month, step === 'busy' ? 'lock-busy' : 'open-texts'));
+          continue;
+        }
+        return { more: true, busy: false, done: step, held };
+      }
+      const { done, more } = await purge(deps);
+      return { more, busy, done, held };
+    },
+
+    /** Keeps what a job did. A try that is repeated is a report more. */
+    noteHousekeeping: (report: HousekeepingReport): Promise<void> =>
+      insertReport(deps.database, report),
+  };
+}
+
+type Step = (deps: Deps, month: MonthRow) => Promise<Done | 'busy' | 'open'>;
+
+const STEPS: Readonly<Record<'write' | 'detach' | 'verify' | 'drop', Step>> = {
+  write: async (deps, { month }) => {
+    await beginMonth(deps.database, month);
+    const done = await walk(deps, month, { state: 'writing', read: readNextSlice });
+    await finishWriting(deps.database, month);
+    return { slicesWritten: done.slices, filesWritten: done.files };
+  },
+  detach: async ({ database }, month) => {
+    const outcome = await detachMonth(database, month);
+    if (outcome !== 'detached') return outcome;
+    faultPoint('archive.detached');
+    return { partitionsDetached: 1 };
+  },
+  verify: async (deps, { month }) => {
+    const done = await walk(deps, month, { state: 'detached', read: readDetachedSlice });
+    const campaigns = await finishVerifying(deps.database, month);
+    faultPoint('archive.verified');
+    return {
+      slicesVerified: done.slices,
+      filesCorrected: done.files,
+      campaignsArchived: campaigns,
+    };
+  },
+  drop: async ({ database, settings }, month) => {
+    const outcome = await dropMonth(database, month, settings.retention.graceDays);
+    if (outcome === 'busy') return outcome;
+    faultPoint('archive.dropped');
+    return { partitionsDropped: 1 };
+  },
+};
+
+/** Stores a bounded number of slices from the cursor on; how many, and how many files were not there before. */
+async function walk(
+  { database, storage }: Deps,
+  month: string,
+  how: {
+    readonly state: 'writing' | 'detached';
+    readonly read: typeof readNextSlice;
+  },
+): Promise<{ slices: number; files: number }> {
+  let [slices, files] = [0, 0];
+  while (slices < SLICES_A_ROUND) {
+    const at = await findMonth(database, month);
+    if (at === null || at.state !== how.state || at.cursorId === at.endId) break;
+    const slice = await how.read(database, at);
+    const { stored, written } = await storeSlice(storage, month, slice);
+    // Another worker, believed dead, may still be at it: what it wrote is as good.
+    await noteSlice(database, at, { slice, stored });
+    faultPoint('archive.noted');
+    slices += 1;
+    files += written;
+  }
+  return { slices, files };
+}
+
+async function storeSlice(
+  storage: ObjectStorage,
+  month: string,
+  slice: Slice,
+): Promise<{ stored: StoredGroup[]; written: number }> {
+  const stored: StoredGroup[] = [];
+  let written = 0;
+  for (const group of slice.groups) {
+    const key = chunkKey(group, { month, n: slice.n });
+    const file = await storeGroup(storage, key, group);
+    stored.push(file);
+    if (file.isNew) written += 1;
+  }
+  return { stored, written };
+}
+
+/** Makes sure that a file holds these lines: by reading it, and where it does not, by writing it and reading it again. */
+async function storeGroup(
+  storage: ObjectStorage,
+  key: string,
+  group: SliceGroup,
+): Promise<StoredGroup & { readonly isNew: boolean }> {
+  const lines = Buffer.from(group.lines, 'utf8');
+  const sha256 = hash(lines);
+  const before = await storage.get(key);
+  if (before !== null && (await holds(before, sha256)))
+    return { group, key, sha256, bytes: before.length, isNew: false };
+  const data = await compress(lines);
+  await storage.put(key, data);
+  const after = await storage.get(key);
+  if (after === null || !(await holds(after, sha256)))
+    throw new Error(`the storage does not hold what it was given for ${key}`);
+  faultPoint('archive.stored');
+  return { group, key, sha256, bytes: after.length, isNew: true };
+}
+
+/** Whether a file holds lines of this hash; a damaged one does not. */
+async function holds(data: Buffer, sha256: string): Promise<boolean> {
+  const lines = await decompress(data).catch(() => null);
+  return lines !== null && hash(lines) === sha256;
+}
+
+function hash(data: Buffer): string {
+  return createHash('sha256').update(data).digest('hex');
+}
+
+async function purge({
+  database,
+  storage,
+  settings,
+}: Deps): Promise<{ done: Done; more: boolean }> {
+  const { archivesKeptDays } = settings.retention;
+  const asked = archivesKeptDays === 0 ? 0 : await askForOldPurges(database, archivesKeptDays);
+  let files = 0;
+  const dues = await listDuePurges(database, PURGES_A_ROUND);
+  for (const due of dues) {
+    for (const key of await storage.list(purgePrefix(due))) {
+      await storage.delete(key);
+      files += 1;
+    }
+    faultPoint('archive.purged');
+    await notePurged(database, due);
+  }
+  const purged = await finishPurges(database);
+  const done = { purgesBegun: asked, filesPurged: files, campaignsPurged: purged };
+  return {
+    done: Object.fromEntries(Object.entries(done).filter(([, n]) => n > 0)),
+    more: dues.length > 0,
+  };
+}
+
+function toHeld(month: MonthRow, reason: HeldMonth['reason']): HeldMonth {
+  return {
+    parent: month.parent,
+    month: month.month,
+    reason,
+    campaigns: month.openCampaigns,
+    campaignIds: month.campaignIds,
+  };
+}

@@ -1,0 +1,86 @@
+import { randomUUID } from 'node:crypto';
+import type { Dirent } from 'node:fs';
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
+import { checkKey, type ObjectStorage } from './object-storage.ts';
+
+/** No key has this ending: a file that a crash left half written is in nobody's way. */
+const UNFINISHED = '.part';
+
+/**
+ * Keeps objects as files of a folder, for a mount that every process shares. A file is written beside its place, synced, and
+ * renamed: whoever reads sees the old one or the new one whole. The folder must be there, so that a mount that is missing is
+ * not taken for an empty one.
+ */
+export function createFolderStorage(root: string): ObjectStorage {
+  const pathOf = (key: string): string => join(root, ...checkKey(key).split('/'));
+  return {
+    put: async (key, data) => {
+      await stat(root);
+      const path = pathOf(key);
+      const folder = dirname(path);
+      await mkdir(folder, { recursive: true });
+      const part = `${path}.${randomUUID()}${UNFINISHED}`;
+      const file = await open(part, 'wx');
+      try {
+        await file.writeFile(data);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      await rename(part, path);
+      for (let place = folder; place.length >= root.length; place = dirname(place))
+        await syncFolder(place);
+    },
+    get: async (key) => {
+      try {
+        return await readFile(pathOf(key));
+      } catch (error) {
+        if (isMissing(error)) return null;
+        throw error;
+      }
+    },
+    delete: async (key) => {
+      const path = pathOf(key);
+      await rm(path, { force: true });
+      await syncFolder(dirname(path)).catch((error: unknown) => {
+        if (!isMissing(error)) throw error;
+      });
+    },
+    list: async (prefix) => {
+      await stat(root);
+      const folders = prefix.split('/').slice(0, -1);
+      // No key has such a part, so nothing begins with it.
+      if (folders.includes('..')) return [];
+      const entries = await listFolder(join(root, ...folders));
+      return entries
+        .filter((entry) => entry.isFile() && !entry.name.endsWith(UNFINISHED))
+        .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
+        .filter((key) => key.startsWith(prefix))
+        .toSorted();
+    },
+  };
+}
+
+async function listFolder(path: string): Promise<Dirent[]> {
+  try {
+    return await readdir(path, { recursive: true, withFileTypes: true });
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/** A new name is durable only once its folder is. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}

@@ -1,0 +1,19 @@
+/** Where files of archives are kept: the port that every storage speaks. */
+export interface ObjectStorage {
+  /** Keeps bytes under a key, whole or not at all, and durably; what was there before is replaced. */
+  put(key: string, data: Uint8Array): Promise<void>;
+  /** The bytes under a key; null where there are none. */
+  get(key: string): Promise<Buffer | null>;
+  /** Removes a key; one that is not there is no error. */
+  delete(key: string): Promise<void>;
+  /** Every key that begins with a prefix, in order. */
+  list(prefix: string): Promise<string[]>;
+}
+
+const KEY = /^[a-z0-9][a-z0-9-]*(?:\/[a-z0-9][a-z0-9-]*)*(?:\.[a-z0-9]+)*$/;
+
+/** Refuses keys that could mean a place outside of the storage, or differ only in case. */
+export function checkKey(key: string): string {
+  if (key.length > 300 || !KEY.test(key)) throw new Error('not a key of the object storage');
+  return key;
+}
