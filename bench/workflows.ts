@@ -127,6 +127,7 @@ async function run(
     segmentsPerSecond: 2_000 / SENDERS,
     replyWindowSeconds: 2,
     startMode: wish.startMode,
+    withoutBrakes: true,
   });
   const launchedAt = Date.now();
   const stop = meter.start();

@@ -55,6 +55,8 @@ export interface CampaignWish {
   readonly unknownPolicy?: 'at_most_once' | 'confirmed_absent' | 'at_least_once';
   readonly textingHours?: Omit<typeof ALWAYS, 'blackoutDates'>;
   readonly script?: Script;
+  /** People who all answer opt out more often than a brake allows. */
+  readonly withoutBrakes?: boolean;
 }
 
 export interface LaunchedCampaign {
@@ -137,6 +139,9 @@ export async function prepare(
     poolId: pool.id,
     startMode: wish.startMode ?? 'first_reply',
     ...(wish.unknownPolicy === undefined ? {} : { unknownPolicy: wish.unknownPolicy }),
+    ...(wish.withoutBrakes === true
+      ? { brakes: { failures: null, optOuts: null, violations: null } }
+      : {}),
     textingHours: { ...ALWAYS, ...wish.textingHours },
     replyWindowSeconds: wish.replyWindowSeconds,
   });
