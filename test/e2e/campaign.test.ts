@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { bundleWorkflows } from '../../worker/bundle.ts';
 import {
+  ARCHIVE_WORKFLOW,
   CAMPAIGN_WORKFLOW,
   CONVERSATION_WORKFLOW,
   conversationWorkflowId,
@@ -258,6 +259,7 @@ describe('the histories of all these runs', () => {
     const types = new Set(all.map(({ history }) => describeHistory(history).type));
     expect([...types].toSorted()).toEqual(
       [
+        ARCHIVE_WORKFLOW,
         CAMPAIGN_WORKFLOW,
         CONVERSATION_WORKFLOW,
         EXPORT_WORKFLOW,
