@@ -97,7 +97,7 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
 }
 
 /** A linger ends when nothing came for so long (ms): whoever waits for our answers sends no more before them. */
-const STEP_MS = 3;
+const STEP_MS = 1;
 
 /** One turn of the event loop gathers what arrived together; a linger, what keeps arriving. */
 async function gather<Item, Result>(

@@ -54,7 +54,7 @@ export function createIngest(deps: { readonly database: Database; readonly notif
     maxQueued: QUEUE.reports,
     lingerMs: REPORTS_LINGER_MS,
     // Statuses have ranks, and rows are locked in the order of their ids.
-    batchesAtOnce: 2,
+    batchesAtOnce: 3,
     sizeOf: ({ raw }) => raw.length,
     write: async (items) => {
       faultPoint('report.storing');
