@@ -39,8 +39,6 @@ export interface RunCampaignResult {
   readonly details: string;
 }
 
-/** One slice of a campaign's planning; then the workflow refreshes what operators see. */
-const SLICE_MS = 20_000;
 /** A running campaign is looked at as often as it sends so many texts, within these bounds (ms). */
 const TEXTS_A_LOOK = 500;
 const LOOK_MS = { least: 500, most: 3_000 } as const;
@@ -66,7 +64,7 @@ export function createCampaignActivities(deps: ActivityDeps) {
      * derived from its cause, so a repeat meets the same rows.
      */
     runCampaign: async (input: { readonly campaignId: string }): Promise<RunCampaignResult> => {
-      const end = performance.now() + SLICE_MS;
+      const end = performance.now() + deps.settings.sliceMs.campaign;
       for (;;) {
         const campaign = await findPlanningCampaign(database, input.campaignId);
         if (campaign === null)

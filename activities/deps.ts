@@ -44,5 +44,7 @@ export interface ActivitySettings {
   readonly startsPerSecond: number;
   readonly reconcileLagMs: number;
   readonly reconcileBackoffMs: number;
+  /** How long one activity runs a pool, or a campaign, before its workflow begins the next. */
+  readonly sliceMs: { readonly pool: number; readonly campaign: number };
   readonly retention: RetentionRules;
 }

@@ -18,6 +18,7 @@ import {
   type CampaignLane,
   type PoolSender,
   type PoolWork,
+  type SendableMessage,
 } from '../db/pools.ts';
 import { allotSeats, senderBuckets, sharedBuckets, spendOn, type Bucket } from './buckets.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -41,14 +42,15 @@ export type SendMessageOutcome =
   | 'unknown'
   | 'settled';
 
-/** One slice of a pool's work; short, so that a new worker takes over soon. */
-const SLICE_MS = 12_000;
-/** The pause after a cycle in which nothing could be claimed, for want of permits or sockets. */
+/** The pause after a cycle in which nothing could be claimed, for want of permits or sockets … */
 const PACE_MS = 100;
+/** … longer by this for each pool of the process, so that many do not keep Postgres busy with asking, but not above a second. */
+const PACE_EACH_POOL_MS = 3;
+const LONGEST_PACE_MS = 1_000;
 /** A cycle begins this long after the one before: half of what is claimed ahead, so that batches are large. */
 const CYCLE_MS = AHEAD_MS / 2;
 /** A slow sender's next turn may be far; its pool looks about now and then all the same. */
-const LONGEST_REST_MS = 2_000;
+const LONGEST_REST_MS = 5_000;
 const CLOSED_WAIT_MS = 1_000;
 const IDLE_WAIT_MS = 250;
 /** While every sender of a pool rests, because its work waits inside the provider. */
@@ -72,6 +74,15 @@ export function createSendingActivities(deps: ActivityDeps) {
   /** Kept over slices: where each campaign's lane goes on. Lost with the process, which costs one scan. */
   const marks = new Map<string, LaneMark>();
   let sendingOne = 0;
+  /** The pools that this process runs, with what ends their rest. */
+  const running = new Map<string, () => void>();
+
+  /** Hands a text to its pool, which looks at once where this process runs it. */
+  const queue = async (message: SendableMessage): Promise<SendMessageOutcome> => {
+    const isQueued = await handToPool(deps.database, message.id);
+    if (message.pool_id !== null) running.get(message.pool_id)?.();
+    return isQueued ? 'queued' : 'settled';
+  };
 
   return {
     /**
@@ -82,9 +93,10 @@ export function createSendingActivities(deps: ActivityDeps) {
       const permits = createPermitBook(deps.database, deps.pace);
       const inFlight = new Set<Promise<unknown>>();
       const sockets = deps.sockets.share();
-      const end = performance.now() + SLICE_MS;
+      const end = performance.now() + deps.settings.sliceMs.pool;
       let isIdle = false;
       let idleMs = IDLE_WAIT_MS;
+      running.set(input.poolId, () => {});
       try {
         while (performance.now() < end && !cancellationSignal().aborted) {
           const work = await findPoolWork(deps.database, input.poolId);
@@ -111,13 +123,17 @@ export function createSendingActivities(deps: ActivityDeps) {
           });
           if (sockets.free() === 0) await sockets.whenFree(PACE_MS);
           else if (claimed < MAX_ROWS_A_CLAIM) {
-            const restMs = claimed === 0 ? PACE_MS : next - performance.now();
-            await sleep(Math.max(0, restMs, untilRoom(deps, work)));
+            const restMs = claimed === 0 ? paceMs(running.size) : next - performance.now();
+            await Promise.race([
+              sleep(Math.max(0, restMs, untilRoom(deps, work))),
+              new Promise<void>((resolve) => running.set(input.poolId, resolve)),
+            ]);
           }
         }
       } finally {
         // Also when cancelled: a POST that has begun is recorded before the slice ends.
         await Promise.all(inFlight);
+        running.delete(input.poolId);
         sockets.close();
         await permits.settle();
       }
@@ -139,8 +155,8 @@ export function createSendingActivities(deps: ActivityDeps) {
       const sender = message.senders[spread(message.id, message.senders.length)];
       const isBookedOut = (): boolean =>
         sender !== undefined && deps.pace.room(sender.id, sender.segments_per_second) < 1;
-      if (loaded === null || sender === undefined || isBookedOut()) return queue(deps, message.id);
-      if (sendingOne >= MOST_ONE_BY_ONE || !deps.sockets.tryTake()) return queue(deps, message.id);
+      if (loaded === null || sender === undefined || isBookedOut()) return queue(message);
+      if (sendingOne >= MOST_ONE_BY_ONE || !deps.sockets.tryTake()) return queue(message);
       const permits = createPermitBook(deps.database, deps.pace);
       // Until the POST has it, the socket is ours to give back, whatever fails.
       let hasSocket = true;
@@ -162,7 +178,7 @@ export function createSendingActivities(deps: ActivityDeps) {
         const [claimed] = result?.claimed ?? [];
         if (claimed === undefined) {
           if (result !== null && result.skipped > 0) return 'skipped';
-          return await queue(deps, message.id);
+          return await queue(message);
         }
         spendOn(permits, buckets, claimed.segments);
         hasSocket = false;
@@ -182,6 +198,10 @@ export function createSendingActivities(deps: ActivityDeps) {
       }
     },
   };
+}
+
+function paceMs(slices: number): number {
+  return Math.min(LONGEST_PACE_MS, Math.max(PACE_MS, slices * PACE_EACH_POOL_MS));
 }
 
 /** How long (ms) it is until one of the pool's senders may start another text: before that no claim can find a seat. */
@@ -353,10 +373,6 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
     void posting.finally(() => slice.inFlight.delete(posting));
   }
   return rows.length;
-}
-
-async function queue(deps: ActivityDeps, messageId: string): Promise<SendMessageOutcome> {
-  return (await handToPool(deps.database, messageId)) ? 'queued' : 'settled';
 }
 
 function spread(id: string, count: number): number {

@@ -1,5 +1,5 @@
 /**
- * Many pools on one worker: each has one slow sender that texts a campaign of its own, and some people answer.
+ * Many pools on one worker: each has one sender and texts a slow campaign of its own, and some people answer.
  * Then a second worker takes its part, and the first is killed.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,11 +14,13 @@ const POOLS = 300;
 const SECONDS = 30;
 /** Of all pools together. */
 const RATE = 100;
+/** What an ordinary number may send; what its campaign leaves is there for replies. */
+const SENDER_RATE = 1;
 const REPLY_SHARE = 0.02;
 /** Pools that are made at once. */
 const MADE_AT_ONCE = 8;
-/** How long (ms) the pools warm up, both workers share them (a slice lasts twelve seconds), and they are watched after the kill. */
-const STRETCHES = { warmUp: 15_000, shared: 25_000, watched: 20_000 };
+/** How long (ms) the pools warm up, both workers share them (a slice lasts 36 seconds), and they are watched after the kill. */
+const STRETCHES = { warmUp: 15_000, shared: 45_000, watched: 20_000 };
 /** A short run shows no more than that it works. */
 const SHORT = {
   belowSeconds: 10,
@@ -162,7 +164,8 @@ async function prepareAll(
           name: `pool-${n}`,
           csv: peopleCsv('303', each, n * each),
           senders: 1,
-          segmentsPerSecond,
+          segmentsPerSecond: SENDER_RATE,
+          campaignSegmentsPerSecond: segmentsPerSecond,
           replyWindowSeconds: 5,
         }),
       );

@@ -39,8 +39,8 @@ export interface PermitGrant {
 }
 
 /**
- * How far ahead (seconds) a sender's segments are booked: its bucket holds one segment at most, and goes into debt
- * by what starts within this time. So the next process to ask is told to begin behind those that were booked.
+ * How far ahead (seconds) a sender's segments are booked: its bucket holds nothing, for what it saved two processes could
+ * start at once, and goes into debt by what starts within this time. So the next process to ask is told to begin behind those that were booked.
  */
 const BOOK_AHEAD_S = 0.15;
 
@@ -56,7 +56,7 @@ with wish as (
     from unnest($1::text[], $2::uuid[], $3::float8[], $4::float8[]) w(kind, ref_id, want, give)),
 held as (
   select b.kind, b.ref_id, b.segments_per_second * b.factor as rate,
-         least(b.burst, b.tokens + w.give
+         least(case when b.kind = 'sender' then 0 else b.burst end, b.tokens + w.give
                + greatest(0, extract(epoch from clock_timestamp() - b.refilled_at)) * b.segments_per_second * b.factor) as tokens,
          case when b.kind = 'sender' then b.segments_per_second * b.factor * ${BOOK_AHEAD_S} else 0 end as ahead, w.want
     from permit_bucket b join wish w on w.kind = b.kind and w.ref_id = b.ref_id

@@ -18,7 +18,7 @@ export const slices = proxyActivities<EngineActivities>({
 /** A pool's slices, on their own queue; 5 s without a beat and another worker takes over. */
 export const pool = proxyActivities<PoolActivities>({
   taskQueue: SENDING_QUEUE,
-  startToCloseTimeout: '60s',
+  startToCloseTimeout: '2 minutes',
   heartbeatTimeout: '5s',
   retry: PROMPT,
 });

@@ -87,6 +87,7 @@ export function createActivityDeps(
       startsPerSecond: 20,
       reconcileLagMs: 0,
       reconcileBackoffMs: 1,
+      sliceMs: { pool: 4_000, campaign: 4_000 },
       retention: { archiveAfterDays: 0, graceDays: 7, archivesKeptDays: 0, eventsKeptDays: 0 },
       ...settings,
     },

@@ -57,6 +57,8 @@ export interface CampaignWish {
   readonly script?: Script;
   /** People who all answer opt out more often than a brake allows. */
   readonly withoutBrakes?: boolean;
+  /** Of the campaign, below what its senders can. */
+  readonly campaignSegmentsPerSecond?: number;
 }
 
 export interface LaunchedCampaign {
@@ -139,6 +141,9 @@ export async function prepare(
     poolId: pool.id,
     startMode: wish.startMode ?? 'first_reply',
     ...(wish.unknownPolicy === undefined ? {} : { unknownPolicy: wish.unknownPolicy }),
+    ...(wish.campaignSegmentsPerSecond === undefined
+      ? {}
+      : { segmentsPerSecond: wish.campaignSegmentsPerSecond }),
     ...(wish.withoutBrakes === true
       ? { brakes: { failures: null, optOuts: null, violations: null } }
       : {}),
