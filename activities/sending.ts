@@ -44,9 +44,9 @@ export type SendMessageOutcome =
 
 /** The pause after a cycle in which nothing could be claimed, for want of permits or sockets … */
 const PACE_MS = 100;
-/** … longer by this for each pool of the process, so that many do not keep Postgres busy with asking, but not above a second. */
-const PACE_EACH_POOL_MS = 3;
-const LONGEST_PACE_MS = 1_000;
+/** … longer by this for each pool of the process, so that many do not keep Postgres busy with asking, but not above two seconds. */
+const PACE_EACH_POOL_MS = 5;
+const LONGEST_PACE_MS = 2_000;
 /** A cycle begins this long after the one before: half of what is claimed ahead, so that batches are large. */
 const CYCLE_MS = AHEAD_MS / 2;
 /** A slow sender's next turn may be far; its pool looks about now and then all the same. */
