@@ -75,12 +75,12 @@ export function createSendingActivities(deps: ActivityDeps) {
   const marks = new Map<string, LaneMark>();
   let sendingOne = 0;
   /** The pools that this process runs, with what ends their rest. */
-  const running = new Map<string, () => void>();
+  const running = new Map<string, { wake: () => void }>();
 
   /** Hands a text to its pool, which looks at once where this process runs it. */
   const queue = async (message: SendableMessage): Promise<SendMessageOutcome> => {
     const isQueued = await handToPool(deps.database, message.id);
-    if (message.pool_id !== null) running.get(message.pool_id)?.();
+    if (message.pool_id !== null) running.get(message.pool_id)?.wake();
     return isQueued ? 'queued' : 'settled';
   };
 
@@ -96,7 +96,8 @@ export function createSendingActivities(deps: ActivityDeps) {
       const end = performance.now() + deps.settings.sliceMs.pool;
       let isIdle = false;
       let idleMs = IDLE_WAIT_MS;
-      running.set(input.poolId, () => {});
+      const bell: Bell = { isRung: false, wake: () => void (bell.isRung = true) };
+      running.set(input.poolId, bell);
       try {
         while (performance.now() < end && !cancellationSignal().aborted) {
           const work = await findPoolWork(deps.database, input.poolId);
@@ -123,17 +124,15 @@ export function createSendingActivities(deps: ActivityDeps) {
           });
           if (sockets.free() === 0) await sockets.whenFree(PACE_MS);
           else if (claimed < MAX_ROWS_A_CLAIM) {
-            const restMs = claimed === 0 ? paceMs(running.size) : next - performance.now();
-            await Promise.race([
-              sleep(Math.max(0, restMs, untilRoom(deps, work))),
-              new Promise<void>((resolve) => running.set(input.poolId, resolve)),
-            ]);
+            const restMs = claimed === 0 ? paceMs(running.size) - CYCLE_MS : 0;
+            await sleep(Math.max(0, next - performance.now()));
+            await restUnlessRung(bell, Math.max(0, restMs, untilRoom(deps, work)));
           }
         }
       } finally {
         // Also when cancelled: a POST that has begun is recorded before the slice ends.
         await Promise.all(inFlight);
-        running.delete(input.poolId);
+        if (running.get(input.poolId) === bell) running.delete(input.poolId);
         sockets.close();
         await permits.settle();
       }
@@ -200,14 +199,33 @@ export function createSendingActivities(deps: ActivityDeps) {
   };
 }
 
+interface Bell {
+  /** Rung since the last rest. */
+  isRung: boolean;
+  wake: () => void;
+}
+
+/** Rests so long (ms), unless somebody rings or has rung since the last rest. */
+async function restUnlessRung(bell: Bell, ms: number): Promise<void> {
+  if (ms > 0 && !bell.isRung) {
+    const rung = new Promise<void>((resolve) => {
+      bell.wake = () => {
+        bell.isRung = true;
+        resolve();
+      };
+    });
+    await Promise.race([sleep(ms), rung]);
+  }
+  bell.isRung = false;
+}
+
 function paceMs(slices: number): number {
   return Math.min(LONGEST_PACE_MS, Math.max(PACE_MS, slices * PACE_EACH_POOL_MS));
 }
 
 /** How long (ms) it is until one of the pool's senders may start another text: before that no claim can find a seat. */
 function untilRoom({ pace }: ActivityDeps, { senders }: PoolWork): number {
-  const able = senders.filter(({ urgent, crowded }) => urgent || !crowded);
-  return Math.min(LONGEST_REST_MS, pace.untilRoom(able.map(({ id }) => id)));
+  return Math.min(LONGEST_REST_MS, pace.untilRoom(senders.map(({ id }) => id)));
 }
 
 /** One cycle: permits for all senders, urgent lanes, then a share for each campaign. Returns rows claimed. */

@@ -80,13 +80,13 @@ async function launch(
     },
     { what: 'the plan to be ahead', timeoutMs: AHEAD_WITHIN_MS, everyMs: 50 },
   );
-  const creates = await waitUntil(async () => readCreates(machine, launchedAt), {
+  const [first] = await waitUntil(async () => readFirst(machine, launchedAt), {
     what: 'a first text',
     timeoutMs: FIRST_WITHIN_MS,
   });
   reporter.add({
     name: 'plan.first',
-    value: ((creates[0] ?? Number.NaN) - launchedAt) / 1_000,
+    value: ((first ?? Number.NaN) - launchedAt) / 1_000,
     unit: 's',
     with: { people, answeredMs },
   });
@@ -100,6 +100,11 @@ async function launch(
     with: { people, ahead: full.rows, copySeconds, whileSending: rate },
   });
   return launchedAt;
+}
+
+async function readFirst(machine: Machine, fromMs: number): Promise<number[] | null> {
+  const creates = await readCreates(machine, fromMs);
+  return creates.length > 0 ? creates : null;
 }
 
 /** What those who look on wait for, while the campaign sends. */

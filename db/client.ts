@@ -62,8 +62,9 @@ export function createDatabase(options: DatabaseOptions): Database {
     query_timeout: timeoutMs + 2_000,
     keepAlive: true,
     idle_in_transaction_session_timeout: 30_000,
-    // oxlint-disable-next-line promise/no-callback-in-promise -- the pool asks for a callback
-    verify: (client, done) => void client.query(SESSION).then(() => done(), done),
+    // Not `verify`: nobody would listen for the end of a connection that is lost meanwhile.
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, which its types do not say
+    onConnect: (client) => client.query(SESSION),
   });
   pool.on('error', (error) => options.onError?.(error));
   const adapter = new PrismaPg(pool, {

@@ -56,7 +56,7 @@ select c.id, c.org_id, o.name as org_name, c.kind::text as kind, c.state::text a
        p.state::text as campaign_state, p.programme, c.script_version_id, v.graph, k.merge, c.created_at,
        p.reply_window_s, p.replies_closed_at, c.waits_for_message_id,
        (select w.delivery::text from message w where w.id = c.waits_for_message_id) as waits_for_delivery,
-       f.last_out_at, f.first_id,
+       coalesce(f.last_out_at, c.last_out_at) as last_out_at, f.first_id,
        (select q.state::text from message q where q.conversation_id = c.id and q.direction = 'outbound' and q.step = c.step
          order by q.created_at desc, q.id desc limit 1) as question_state, coalesce(f.to_send, '{}') as to_send, coalesce(f.unsettled, 0) as unsettled,
        coalesce((select jsonb_agg(jsonb_build_object('id', i.id, 'body', i.body, 'keyword', i.provider_keyword, 'arrival_seq', i.arrival_seq) order by i.arrival_seq)

@@ -8,6 +8,9 @@ const PATIENT = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval:
 /** The same for the few activities that everything waits for: after five crashes in a row a pool must not stand still for half a minute. */
 const PROMPT = { ...PATIENT, maximumInterval: '3s' } as const;
 
+/** A longer pause before the next try is a timer: what fails again and again must not hold the worker's workflow tasks. */
+const HELD_FOR = '500ms';
+
 /** Slices that run for seconds and beat: a dead worker is noticed within the heartbeat timeout. */
 export const slices = proxyActivities<EngineActivities>({
   startToCloseTimeout: '2 minutes',
@@ -50,6 +53,7 @@ export const steps = proxyActivities<EngineActivities>({
 export const local = proxyLocalActivities<EngineActivities>({
   startToCloseTimeout: '15s',
   retry: PATIENT,
+  localRetryThreshold: HELD_FOR,
 });
 
 /** One POST with its own deadline of 10 s; a retry finds the row out of `planned` and posts nothing. */
@@ -57,7 +61,10 @@ const SEND = { startToCloseTimeout: '40s', retry: PATIENT } as const;
 export const sends = proxyActivities<EngineActivities>(SEND);
 
 /** The same inside the workflow's own task. The activity bounds how many hold theirs; the others' texts go to the pool. */
-export const localSends = proxyLocalActivities<EngineActivities>(SEND);
+export const localSends = proxyLocalActivities<EngineActivities>({
+  ...SEND,
+  localRetryThreshold: HELD_FOR,
+});
 
 /** A whole file, in or out, chunk by chunk; the cursor goes on where it was. */
 export const files = proxyActivities<EngineActivities>({

@@ -1,7 +1,9 @@
+import { createServer, type AddressInfo } from 'node:net';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createSendingActivities, type SendPlannedResult } from '../../activities/sending.ts';
 import { claimCampaignLane, claimOne, claimSenderLane, type ClaimResult } from '../../db/claims.ts';
+import { createDatabase } from '../../db/client.ts';
 import { beat } from '../../db/deployment.ts';
 import { newId } from '../../db/ids.ts';
 import { ringEverything } from '../../db/outbox.ts';
@@ -223,4 +225,25 @@ describe('after Temporal’s store was lost', () => {
     await ringEverything(ledger().database);
     expect(await ringEverything(ledger().database)).toBe(0);
   });
+});
+
+test('a connection that is lost while it is being made fails its caller, not the process', async () => {
+  // Says that everybody may enter, and hangs up at the first statement.
+  const server = createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => {
+      socket.write(Buffer.from('520000000800000000' + '5a0000000549', 'hex'));
+      socket.once('data', () => socket.destroy());
+    });
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const url = `postgres://nobody:x@127.0.0.1:${port}/none`;
+  const database = createDatabase({ url, applicationName: 'hung-up', poolSize: 1 });
+  try {
+    await expect(database.query('select 1 as one')).rejects.toThrow();
+  } finally {
+    await database.close();
+    server.close();
+  }
 });
