@@ -251,7 +251,7 @@ async function untilQuiet({ simulator }: World): Promise<void> {
 async function untilStored({ ledger }: World, sid: string): Promise<void> {
   await waitUntil(
     async () => (await ledger.count('message where provider_message_id = $1', sid)) > 0,
-    { what: 'the text to be stored', timeoutMs: 1_500 },
+    { what: 'the text to be stored', timeoutMs: 5_000 },
   ).catch(() => undefined);
 }
 
