@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { campaignSchema } from '../cli/demo-client.ts';
 import { peopleCsv, type LaunchedCampaign } from '../test/support/stack/campaigns.ts';
+import { waitUntil } from '../test/support/wait-until.ts';
 import { percentile, type Reporter } from './figure.ts';
 import { drained, readAnswers, readTalk } from './journal.ts';
 import { startMachine, type Machine } from './machine.ts';
@@ -42,6 +43,10 @@ export const pools: Scenario = {
       settings: {
         SIMULATOR_REPLY_SHARE: String(REPLY_SHARE),
         SIMULATOR_REPLY_DELAY_MS: '500-3000',
+        // What the killed worker had on the wire is looked for in the provider's list, which is up to date here.
+        MAINTENANCE_EVERY_MS: '2000',
+        RECONCILE_LAG_MS: '2000',
+        RECONCILE_BACKOFF_MS: '500',
       },
     });
     try {
@@ -104,6 +109,7 @@ async function measure(
       await stack.api.post(`${campaign.path}/cancel`, campaignSchema);
   }
   await drained(stack.urls.simulator, DRAIN_WITHIN_MS);
+  await settled(machine);
 
   const times = await readSenders(machine, from);
   const rates = [...times.values()].map(
@@ -145,6 +151,19 @@ async function measure(
       overThreeSeconds: silent.filter((ms) => ms > 3_000).length,
     },
   });
+}
+
+/** Waits until nobody wonders any more what became of a text of the killed worker. */
+async function settled({ stack }: Machine): Promise<void> {
+  await waitUntil(
+    async () => {
+      const [open] = await stack.database.query<{ n: number }>(
+        `select count(*)::int as n from message where state in ('planned', 'sending', 'unknown')`,
+      );
+      return open?.n === 0;
+    },
+    { what: 'every text to be settled', timeoutMs: DRAIN_WITHIN_MS, everyMs: 500 },
+  );
 }
 
 async function prepareAll(
