@@ -1,6 +1,3 @@
-import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
 import {
   beginMonth,
   detachMonth,
@@ -28,13 +25,10 @@ import {
   type StoredGroup,
 } from '../db/archive-slices.ts';
 import { isInSafeMode, readClock } from '../db/deployment.ts';
-import {
-  insertReport,
-  type HeldMonth,
-  type HousekeepingReport,
-} from '../db/housekeeping-reports.ts';
-import { decideMonth } from '../domain/retention.ts';
+import { insertReport, type HousekeepingReport } from '../db/housekeeping-reports.ts';
+import { decideMonth, type HeldMonth } from '../domain/retention.ts';
 import { faultPoint } from '../faults/points.ts';
+import { hashLines, packLines, unpackLines } from '../storage/archive-file.ts';
 import type { ObjectStorage } from '../storage/object-storage.ts';
 import type { ActivityDeps } from './deps.ts';
 
@@ -42,9 +36,6 @@ import type { ActivityDeps } from './deps.ts';
 const SLICES_A_ROUND = 50;
 /** Purges of one round. */
 const PURGES_A_ROUND = 20;
-
-const compress = promisify(gzip);
-const decompress = promisify(gunzip);
 
 export interface ArchiveRound {
   /** Whether there is more to do at once. */
@@ -180,11 +171,11 @@ async function storeGroup(
   group: SliceGroup,
 ): Promise<StoredGroup & { readonly isNew: boolean }> {
   const lines = Buffer.from(group.lines, 'utf8');
-  const sha256 = hash(lines);
+  const sha256 = hashLines(lines);
   const before = await storage.get(key);
   if (before !== null && (await holds(before, sha256)))
     return { group, key, sha256, bytes: before.length, isNew: false };
-  const data = await compress(lines);
+  const data = await packLines(lines);
   await storage.put(key, data);
   const after = await storage.get(key);
   if (after === null || !(await holds(after, sha256)))
@@ -195,12 +186,8 @@ async function storeGroup(
 
 /** Whether a file holds lines of this hash; a damaged one does not. */
 async function holds(data: Buffer, sha256: string): Promise<boolean> {
-  const lines = await decompress(data).catch(() => null);
-  return lines !== null && hash(lines) === sha256;
-}
-
-function hash(data: Buffer): string {
-  return createHash('sha256').update(data).digest('hex');
+  const lines = await unpackLines(data).catch(() => null);
+  return lines !== null && hashLines(lines) === sha256;
 }
 
 async function purge({

@@ -1,8 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import type { Page, PageRequest } from '../db/page.ts';
+import { MAX_ID } from '../domain/derived-id.ts';
 import { ApiError } from './errors.ts';
-
-const MAX_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** The query of every list. */
 export const PageQuery = z.object({

@@ -1,11 +1,8 @@
 /** Archived texts, read as if they still were rows: the lines of a file become rows of `message` again. */
-import { createHash } from 'node:crypto';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { MAX_ID, NIL_ID } from '../domain/derived-id.ts';
+import { hashLines, unpackLines } from '../storage/archive-file.ts';
 import type { ObjectStorage } from '../storage/object-storage.ts';
 import type { TenantDatabase } from './client.ts';
-
-const decompress = promisify(gunzip);
 
 /** Who reads, and where the files are. */
 export interface Archives {
@@ -47,8 +44,8 @@ async function readLines({ reader, storage }: Archives, chunk: Chunk): Promise<s
     if (now?.is_purged === true) return [];
     throw new ArchiveDamagedError(`the file ${chunk.key} is gone`);
   }
-  const text = await decompress(data);
-  if (createHash('sha256').update(text).digest('hex') !== chunk.sha256)
+  const text = await unpackLines(data);
+  if (hashLines(text) !== chunk.sha256)
     throw new ArchiveDamagedError(`the file ${chunk.key} was changed`);
   return text.toString('utf8').split('\n').slice(0, -1);
 }
@@ -101,9 +98,6 @@ async function readSlice(
   return { lines, afterId: first.after_id, toId: first.to_id };
 }
 
-const ZERO_ID = '00000000-0000-0000-0000-000000000000';
-const MAX_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
-
 const byIdDown = (a: { readonly id: string }, b: { readonly id: string }): number =>
   a.id < b.id ? 1 : -1;
 
@@ -149,7 +143,7 @@ export async function withArchived<Row extends { readonly id: string }>(
   let rows = [...page];
   let from = beforeId;
   for (;;) {
-    const until = rows.length < limit ? ZERO_ID : (rows[limit - 1]?.id ?? ZERO_ID);
+    const until = rows.length < limit ? NIL_ID : (rows[limit - 1]?.id ?? NIL_ID);
     const range = { from, until, direction: 'down' } as const;
     const slice = await readSlice(archives, { campaignId, state }, range);
     if (slice === null) return rows;

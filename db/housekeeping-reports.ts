@@ -1,4 +1,4 @@
-import type { HoldReason, MonthState } from '../domain/retention.ts';
+import type { HeldMonth, MonthState } from '../domain/retention.ts';
 import type { Database, TenantDatabase } from './client.ts';
 import { newId } from './ids.ts';
 
@@ -6,18 +6,6 @@ import { newId } from './ids.ts';
 const KEPT = 1_000;
 
 export const HOUSEKEEPING_JOBS = ['housekeeping', 'archive'] as const;
-
-/** A partition that stays though it is old. */
-export interface HeldMonth {
-  readonly parent: 'message' | 'provider_event';
-  /** Its first day, `YYYY-MM-DD`, UTC. */
-  readonly month: string;
-  readonly reason: HoldReason;
-  /** Campaigns that keep it. */
-  readonly campaigns: number;
-  /** Some of them. */
-  readonly campaignIds: readonly string[];
-}
 
 /** What a round of housekeeping did. */
 export interface HousekeepingReport {

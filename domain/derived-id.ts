@@ -5,6 +5,8 @@ const MAX_TIME_MS = 2 ** 48 - 1;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Sorts before every id. */
 export const NIL_ID = '00000000-0000-0000-0000-000000000000';
+/** Sorts behind every id. */
+export const MAX_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /**
  * Derives a UUID of version 8 from what caused a row, so that planning the same cause twice meets the same key.

@@ -47,6 +47,18 @@ export type HoldReason =
   | 'kept-by-operator'
   | 'lock-busy';
 
+/** A partition that stays though it is old. */
+export interface HeldMonth {
+  readonly parent: 'message' | 'provider_event';
+  /** Its first day, `YYYY-MM-DD`, UTC. */
+  readonly month: string;
+  readonly reason: HoldReason;
+  /** Campaigns that keep it. */
+  readonly campaigns: number;
+  /** Some of them. */
+  readonly campaignIds: readonly string[];
+}
+
 /** What is to be done about a month now. */
 export type MonthDecision =
   | { readonly action: 'write' | 'detach' | 'verify' | 'drop' }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
+import { isMain } from '../runtime/is-main.ts';
 
 const MAX_BUNDLE_BYTES = 64 * 2 ** 20;
 const BUNDLE_WITHIN_MS = 60_000;
@@ -32,5 +33,4 @@ export async function bundleApart(): Promise<WorkflowBundle> {
   return { code: stdout };
 }
 
-if (process.argv[1] !== undefined && import.meta.url === new URL(`file://${process.argv[1]}`).href)
-  process.stdout.write((await bundleWorkflows()).code);
+if (isMain(import.meta.url)) process.stdout.write((await bundleWorkflows()).code);

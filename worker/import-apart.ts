@@ -9,6 +9,7 @@ import { importFile } from '../activities/imports.ts';
 import { createDatabase } from '../db/client.ts';
 import { readConfig } from '../runtime/config.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { isMain } from '../runtime/is-main.ts';
 
 /** Left to itself, Node lets garbage pile up. With less than this it does little but collect it. */
 const MEMORY = ['--max-old-space-size=160', '--max-semi-space-size=8'];
@@ -50,5 +51,4 @@ async function main(importId: string): Promise<void> {
   }
 }
 
-if (process.argv[1] !== undefined && import.meta.url === new URL(`file://${process.argv[1]}`).href)
-  await main(process.argv[2] ?? '');
+if (isMain(import.meta.url)) await main(process.argv[2] ?? '');

@@ -7,6 +7,7 @@ import { stopSignal } from '../runtime/stop-signal.ts';
 import { connectWorker } from '../runtime/temporal.ts';
 import { createEngine } from './engine.ts';
 import { adoptStore, createHeart } from './heart.ts';
+import { isMain } from '../runtime/is-main.ts';
 
 const CONNECT_AGAIN_MS = 1_000;
 
@@ -80,5 +81,4 @@ function serveMetrics(runtime: Runtime): ReturnType<typeof createServer> | null 
   return server.listen(runtime.config.METRICS_PORT, runtime.config.HOST);
 }
 
-if (process.argv[1] !== undefined && import.meta.url === new URL(`file://${process.argv[1]}`).href)
-  await runWorker();
+if (isMain(import.meta.url)) await runWorker();

@@ -4,7 +4,7 @@
  */
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { HoldReason } from '../domain/retention.ts';
+import type { HeldMonth } from '../domain/retention.ts';
 
 /** Workflows and the activities beside them. */
 export const ENGINE_QUEUE = 'engine';
@@ -62,13 +62,7 @@ export interface ArchiveInput {
 export interface ArchiveResult {
   readonly startedAt: string;
   readonly done: Readonly<Record<string, number>>;
-  readonly held: readonly {
-    readonly parent: 'message' | 'provider_event';
-    readonly month: string;
-    readonly reason: HoldReason;
-    readonly campaigns: number;
-    readonly campaignIds: readonly string[];
-  }[];
+  readonly held: readonly HeldMonth[];
   readonly problem: string | null;
 }
 
