@@ -37,6 +37,9 @@ export interface ActivityDeps {
   readonly settings: ActivitySettings;
 }
 
+/** Of a worker. Shorter ones let a new worker take its part sooner, and cost Temporal more than the texts of a slow pool cost Postgres. */
+export const SLICES_MS: ActivitySettings['sliceMs'] = { pool: 36_000, campaign: 30_000 };
+
 export interface ActivitySettings {
   /** Origin for delivery-report callbacks. */
   readonly publicUrl: string;

@@ -5,6 +5,7 @@ import {
   createPoolActivities,
   type ActivityDeps,
 } from '../activities/index.ts';
+import { SLICES_MS } from '../activities/deps.ts';
 import { createRecorder } from '../activities/recorder.ts';
 import { createSenderPace } from '../activities/sender-pace.ts';
 import { createSockets } from '../activities/sockets.ts';
@@ -16,8 +17,6 @@ import { createRelay } from './relay.ts';
 
 /** Workflows that a killed worker had in its cache wait so long for it, then another takes them. */
 const STICKY_FOR = '3s';
-/** Shorter ones let a new worker take its part sooner, and cost Temporal more than the texts of a slow pool cost Postgres. */
-const SLICES_MS = { pool: 36_000, campaign: 30_000 };
 /** A campaign that runs and a pool that is awake hold a slot each; mostly they wait. */
 const ACTIVITIES_AT_ONCE = 500;
 /** Some wait inside for a POST. */

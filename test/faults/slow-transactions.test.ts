@@ -2,6 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { Client } from 'pg';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { SLICES_MS } from '../../activities/deps.ts';
 import { createSendingActivities } from '../../activities/sending.ts';
 import { createSockets } from '../../activities/sockets.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
@@ -49,7 +50,11 @@ test('of 1,000 texts that slow transactions insert under a busy claimer, none wa
       };
     },
   });
-  const deps = { ...createActivityDeps(ledger(), provider), sockets: createSockets(SOCKETS) };
+  const deps = {
+    // The slices of a worker: at a slice's end nothing is claimed until its POSTs have ended.
+    ...createActivityDeps(ledger(), provider, { sliceMs: SLICES_MS }),
+    sockets: createSockets(SOCKETS),
+  };
   const { sendPlanned } = createSendingActivities(deps);
   // Faster than anything here: what is measured is the lane, not the pace.
   await database.query('update sender set segments_per_second = 2000 returning 1 as done');
