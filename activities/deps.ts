@@ -27,8 +27,8 @@ export interface ActivityDeps {
   /** The last beat of the deployment that this process saw. */
   readonly knownBeat: () => Date;
   readonly recorder: Recorder;
-  /** Imports a large file in a process of its own, which ends with it. */
-  readonly importApart: (importId: string) => Promise<void>;
+  /** Imports a large file in a process of its own, which ends with it, or when the signal says so. */
+  readonly importApart: (importId: string, signal: AbortSignal) => Promise<void>;
   /** Where files of archives are kept. */
   readonly storage: ObjectStorage;
   readonly log: ActivityLog;

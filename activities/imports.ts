@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../db/client.ts';
 import {
@@ -33,14 +34,17 @@ export function createImportActivities(deps: ActivityDeps) {
   return {
     /**
      * Imports a file from where its cursor stands. Key: (import, cursor): each chunk's rows, verdicts
-     * and cursor are one statement, so a killed worker's successor adds nothing twice.
+     * and cursor are one statement, so a killed worker's successor adds nothing twice. Rejects where another worker moved the
+     * cursor: whoever moved it last goes on.
      */
     runImport: async (input: { readonly importId: string }): Promise<RunImportResult> => {
       const row = await findImport(database, input.importId);
       if (row === null) return { state: 'unknown', rows: 0 };
       if (isOver(row)) return { state: row.state, rows: row.cursor_row };
-      if (row.total_bytes < APART_FROM_BYTES) await importFile(database, row.id);
-      else await deps.importApart(row.id);
+      const { cancelled, cancellationSignal } = Context.current();
+      if (row.total_bytes < APART_FROM_BYTES || row.cancel_requested)
+        await importFile(database, row.id);
+      else await Promise.race([deps.importApart(row.id, cancellationSignal), cancelled]);
       const ended = await findImport(database, row.id);
       return { state: ended?.state ?? 'unknown', rows: ended?.cursor_row ?? 0 };
     },
@@ -113,7 +117,7 @@ function isFull({ fromRow, toRow, fromByte, toByte }: Chunk): boolean {
   return toRow - fromRow >= ROWS_A_CHUNK || toByte - fromByte >= BYTES_A_CHUNK;
 }
 
-/** Returns whether somebody asked to cancel. */
+/** Returns whether somebody asked to cancel. Rejects where the chunk is another's: going on would end the file before its last chunk. */
 async function writeChunk(
   database: Database,
   row: ImportRow,
@@ -121,7 +125,8 @@ async function writeChunk(
 ): Promise<boolean> {
   const zoneSetIds = await zoneSets.ids();
   faultPoint('import.storing');
-  await writeImportChunk(database, { import: row, ...chunk, zoneSetIds });
+  const { moved } = await writeImportChunk(database, { import: row, ...chunk, zoneSetIds });
+  if (!moved) throw new Error('another worker goes on with this import');
   faultPoint('import.stored');
   return (await findImport(database, row.id))?.cancel_requested ?? true;
 }

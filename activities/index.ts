@@ -13,14 +13,13 @@ export type { ActivityDeps } from './deps.ts';
 /** Activities of the engine queue. */
 export function createEngineActivities(deps: ActivityDeps) {
   const { sendMessage } = createSendingActivities(deps);
+  const { noteHousekeeping } = createArchiveActivities(deps);
   const activities = {
     ...createCampaignActivities(deps),
     ...createConversationActivities(deps),
-    ...createImportActivities(deps),
-    ...createExportActivities(deps),
     ...createMaintenanceActivities(deps),
-    ...createArchiveActivities(deps),
     sendMessage,
+    noteHousekeeping,
   };
   return guardActivities(activities, deps.log);
 }
@@ -31,5 +30,17 @@ export function createPoolActivities(deps: ActivityDeps) {
   return guardActivities({ sendPlanned }, deps.log);
 }
 
+/** Activities of the files queue. */
+export function createFileActivities(deps: ActivityDeps) {
+  const { archiveRound } = createArchiveActivities(deps);
+  const activities = {
+    ...createImportActivities(deps),
+    ...createExportActivities(deps),
+    archiveRound,
+  };
+  return guardActivities(activities, deps.log);
+}
+
 export type EngineActivities = ReturnType<typeof createEngineActivities>;
+export type FileActivities = ReturnType<typeof createFileActivities>;
 export type PoolActivities = ReturnType<typeof createPoolActivities>;

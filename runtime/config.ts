@@ -19,6 +19,8 @@ export function readOldKeys(text: string): Map<string, string> | null {
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const milliseconds = z.coerce.number().int().min(1);
+/** Task queues that a worker may poll. */
+const QUEUES = ['engine', 'sending', 'files'];
 const days = z.coerce.number().int().min(0).max(36_500);
 
 /** One setting: its environment name is the key, its meaning stands in `describe`. */
@@ -59,9 +61,9 @@ const schema = z.object({
     ),
   WORKER_QUEUES: z
     .string()
-    .default('engine,sending')
+    .default(QUEUES.join(','))
     .describe(
-      'Task queues this worker polls, by comma: engine (workflows and their activities), sending.',
+      'Task queues this worker polls, by comma: engine (workflows and their activities), sending, files (imports, exports, archives).',
     ),
   BEAT_FILE: z
     .string()
@@ -193,11 +195,13 @@ export function readConfig(
   if ((given['TWILIO_ACCOUNT_SID'] === undefined) !== (given['TWILIO_AUTH_TOKEN'] === undefined)) {
     problems.push('TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN: set both or neither');
   }
-  const queues = (given['WORKER_QUEUES'] ?? 'engine,sending')
+  const unknown = (given['WORKER_QUEUES'] ?? QUEUES.join(','))
     .split(',')
-    .filter((name) => !['engine', 'sending'].includes(name));
-  if (queues.length > 0)
-    problems.push(`WORKER_QUEUES: unknown queue ${queues.join(', ')}; choose of engine, sending`);
+    .filter((name) => !QUEUES.includes(name));
+  if (unknown.length > 0)
+    problems.push(
+      `WORKER_QUEUES: unknown queue ${unknown.join(', ')}; choose of ${QUEUES.join(', ')}`,
+    );
   const faults = readFaultPoints(given);
   problems.push(...faults.problems);
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);

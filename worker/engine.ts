@@ -2,6 +2,7 @@ import type { Client } from '@temporalio/client';
 import { Worker, type NativeConnection } from '@temporalio/worker';
 import {
   createEngineActivities,
+  createFileActivities,
   createPoolActivities,
   type ActivityDeps,
 } from '../activities/index.ts';
@@ -10,19 +11,21 @@ import { createRecorder } from '../activities/recorder.ts';
 import { createSenderPace } from '../activities/sender-pace.ts';
 import { createSockets } from '../activities/sockets.ts';
 import type { Runtime } from '../runtime/runtime.ts';
-import { ENGINE_QUEUE, SENDING_QUEUE } from '../workflows/contract.ts';
+import { ENGINE_QUEUE, FILES_QUEUE, SENDING_QUEUE } from '../workflows/contract.ts';
 import { bundleApart } from './bundle.ts';
-import { createImportApart } from './import-apart.ts';
+import { importApart } from './import-apart.ts';
 import { createRelay } from './relay.ts';
 
 /** Workflows that a killed worker had in its cache wait so long for it, then another takes them. */
 const STICKY_FOR = '3s';
 /** A campaign that runs and a pool that is awake hold a slot each; mostly they wait. */
 const ACTIVITIES_AT_ONCE = 500;
+/** Each import is a process of up to 300 MB that keeps a core and Postgres busy. */
+const FILES_AT_ONCE = 2;
 /** Some wait inside for a POST. */
 const WORKFLOW_TASKS_AT_ONCE = 100;
 
-/** Everything a worker process runs: the two queues and the outbox relay. */
+/** Everything a worker process runs: its queues and the outbox relay. */
 export async function createEngine(
   runtime: Runtime,
   temporal: { readonly connection: NativeConnection; readonly client: Client },
@@ -61,6 +64,17 @@ export async function createEngine(
       }),
     );
   }
+  if (queues.has('files')) {
+    workers.push(
+      await Worker.create({
+        ...common,
+        taskQueue: FILES_QUEUE,
+        activities: createFileActivities(deps),
+        maxConcurrentActivityTaskExecutions: FILES_AT_ONCE,
+        maxConcurrentActivityTaskPolls: FILES_AT_ONCE,
+      }),
+    );
+  }
   const relay = createRelay({ database: runtime.engine, client: temporal.client, log });
 
   return {
@@ -87,7 +101,7 @@ export function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityD
     pace: createSenderPace(),
     knownBeat,
     recorder: createRecorder(runtime.engine),
-    importApart: createImportApart(),
+    importApart,
     storage: runtime.storage,
     log: runtime.log,
     onPost: runtime.metrics.countPost,

@@ -14,21 +14,15 @@ import { isMain } from '../runtime/is-main.ts';
 /** Left to itself, Node lets garbage pile up. With less than this it does little but collect it. */
 const MEMORY = ['--max-old-space-size=160', '--max-semi-space-size=8'];
 
-/** Imports files one after the other. */
-export function createImportApart(): (importId: string) => Promise<void> {
-  let last: Promise<void> = Promise.resolve();
-  return async (importId) => {
-    last = last.catch(() => {}).then(() => runApart(importId));
-    return last;
-  };
-}
-
-async function runApart(importId: string): Promise<void> {
+/** Imports a file. A signal kills the process at once: what was not stored yet is read again. */
+export async function importApart(importId: string, signal: AbortSignal): Promise<void> {
   const child = fork(fileURLToPath(import.meta.url), [importId], {
     execArgv: ['--import', 'tsx', ...MEMORY],
+    signal,
+    killSignal: 'SIGKILL',
   });
-  const [code, signal] = (await once(child, 'exit')) as [number | null, string | null];
-  if (code !== 0) throw new Error(`the import's process ended with ${signal ?? `code ${code}`}`);
+  const [code, killedBy] = (await once(child, 'exit')) as [number | null, string | null];
+  if (code !== 0) throw new Error(`the import's process ended with ${killedBy ?? `code ${code}`}`);
 }
 
 async function main(importId: string): Promise<void> {

@@ -1,6 +1,6 @@
 import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
-import type { EngineActivities, PoolActivities } from '../activities/index.ts';
-import { SENDING_QUEUE } from './contract.ts';
+import type { EngineActivities, FileActivities, PoolActivities } from '../activities/index.ts';
+import { FILES_QUEUE, SENDING_QUEUE } from './contract.ts';
 
 /** For ever, but never faster than this: the rows are the truth and trying again is harmless. */
 const PATIENT = { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '30s' } as const;
@@ -34,7 +34,8 @@ export const jobs = proxyActivities<EngineActivities>({
 });
 
 /** A bounded round of archiving; what a storage refuses three times waits for the next run, which says so. */
-export const archiving = proxyActivities<EngineActivities>({
+export const archiving = proxyActivities<FileActivities>({
+  taskQueue: FILES_QUEUE,
   startToCloseTimeout: '15 minutes',
   heartbeatTimeout: '10s',
   retry: { ...PATIENT, maximumAttempts: 3 },
@@ -67,7 +68,8 @@ export const localSends = proxyLocalActivities<EngineActivities>({
 });
 
 /** A whole file, in or out, chunk by chunk; the cursor goes on where it was. */
-export const files = proxyActivities<EngineActivities>({
+export const files = proxyActivities<FileActivities>({
+  taskQueue: FILES_QUEUE,
   startToCloseTimeout: '6 hours',
   heartbeatTimeout: '30s',
   retry: PATIENT,

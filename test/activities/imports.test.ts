@@ -162,10 +162,24 @@ describe('an import', () => {
 
   test('whose worker was believed dead and goes on beside its successor decides no row twice', async () => {
     const file = await upload(dirtyFile(ROWS, '503'));
-    const results = await Promise.all([run(file), run(file), run(file)]);
-    expect(results.map(({ rows }) => rows)).toContain(ROWS);
+    const results = await Promise.allSettled([run(file), run(file), run(file)]);
+    expect(results).toContainEqual({
+      status: 'fulfilled',
+      value: { state: 'finished', rows: ROWS },
+    });
     expect((await verdicts(file)).map(([row]) => row)).toEqual(numbers(ROWS));
     expect(await view(file)).toEqual({ state: 'finished', problem: null, row: null });
+  });
+
+  test('is not ended by a worker whose chunk is still being written by another', async () => {
+    const file = await upload(dirtyFile(ROWS, '505'));
+    const overtaken = aroundChunk(3, () =>
+      Promise.resolve([{ moved: 0, accepted: 0, rejected: 0 }]),
+    );
+    await expect(run(file, overtaken)).rejects.toThrow(/another worker/);
+    expect(await view(file)).toMatchObject({ state: 'running' });
+    expect(await run(file)).toEqual({ state: 'finished', rows: ROWS });
+    expect((await verdicts(file)).map(([row]) => row)).toEqual(numbers(ROWS));
   });
 
   test('that is cancelled stops after the chunk at hand, and stays so', async () => {

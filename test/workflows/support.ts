@@ -8,13 +8,18 @@ import {
 } from '@temporalio/worker';
 import proto from '@temporalio/proto';
 import { afterAll, beforeAll } from 'vitest';
-import type { EngineActivities, PoolActivities } from '../../activities/index.ts';
+import type { EngineActivities, FileActivities, PoolActivities } from '../../activities/index.ts';
 import { bundleWorkflows } from '../../worker/bundle.ts';
-import { ENGINE_QUEUE, SEARCH_ATTRIBUTE_NAMES, SENDING_QUEUE } from '../../workflows/contract.ts';
+import {
+  ENGINE_QUEUE,
+  FILES_QUEUE,
+  SEARCH_ATTRIBUTE_NAMES,
+  SENDING_QUEUE,
+} from '../../workflows/contract.ts';
 import { testServerExecutable } from '../support/temporal.ts';
 
 /** Stand-ins for activities; one that a test does not name must not be called. */
-export type FakeActivities = Partial<EngineActivities & PoolActivities>;
+export type FakeActivities = Partial<EngineActivities & FileActivities & PoolActivities>;
 
 export interface WorkflowBench {
   readonly env: TestWorkflowEnvironment;
@@ -94,7 +99,8 @@ async function runWorkers<Result>(
     workflowBundle: parts.bundle,
   });
   const sending = await Worker.create({ ...common, taskQueue: SENDING_QUEUE });
-  return engine.runUntil(() => sending.runUntil(work));
+  const files = await Worker.create({ ...common, taskQueue: FILES_QUEUE });
+  return engine.runUntil(() => sending.runUntil(() => files.runUntil(work)));
 }
 
 /** A promise that a test resolves when it likes. */

@@ -3,7 +3,11 @@
  * and no Temporal. What it runs, and all that a mutation changes, is the engine's own.
  */
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { createEngineActivities, createPoolActivities } from '../../../activities/index.ts';
+import {
+  createEngineActivities,
+  createFileActivities,
+  createPoolActivities,
+} from '../../../activities/index.ts';
 import { beat, type Beat } from '../../../db/deployment.ts';
 import { readConfig } from '../../../runtime/config.ts';
 import { createRuntime } from '../../../runtime/runtime.ts';
@@ -35,10 +39,11 @@ async function main(): Promise<void> {
   await live();
   const deps = activityDeps(runtime, () => known?.beatAt ?? new Date(0));
   const engine = createEngineActivities(deps);
+  const files = createFileActivities(deps);
   const pool = createPoolActivities(deps);
 
   const doers: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
-    import: (importId) => engine.runImport({ importId }),
+    import: (importId) => files.runImport({ importId }),
     campaign: (campaignId) => engine.runCampaign({ campaignId }),
     pool: (poolId) => pool.sendPlanned({ poolId }),
     conversation: async (conversationId) => {
