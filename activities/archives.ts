@@ -1,4 +1,5 @@
 import {
+  beginDropping,
   beginMonth,
   detachMonth,
   dropMonth,
@@ -56,7 +57,7 @@ export function createArchiveActivities(deps: Deps) {
   return {
     /**
      * A bounded part of what is due: months written, detached, compared, dropped, the oldest first; then purges. Key: the state and
-     * the cursor of each month, which move with the manifest; a file written twice is the same file.
+     * the cursor of each month, which move with the manifest; a file written twice is the same file. Rejects where a month failed.
      */
     archiveRound: async (): Promise<ArchiveRound> => {
       const { database } = deps;
@@ -65,6 +66,7 @@ export function createArchiveActivities(deps: Deps) {
       const { retention } = deps.settings;
       const now = await readClock(database);
       const held: HeldMonth[] = [];
+      const failures: unknown[] = [];
       let busy = false;
       for (const month of await listMonths(database, retention.archiveAfterDays)) {
         const decision = decideMonth(month, retention, now);
@@ -73,7 +75,12 @@ export function createArchiveActivities(deps: Deps) {
           held.push(toHeld(month, decision.reason));
           continue;
         }
-        const step = await STEPS[decision.action](deps, month);
+        const step = await STEPS[decision.action](deps, month).catch((error: unknown) => {
+          failures.push(error);
+          return 'failed' as const;
+        });
+        // A month that fails keeps neither the others nor purges; it is told once nothing else is left to do.
+        if (step === 'failed') continue;
         if (step === 'busy' || step === 'open') {
           busy ||= step === 'busy';
           held.push(toHeld(month, step === 'busy' ? 'lock-busy' : 'open-texts'));
@@ -82,6 +89,7 @@ export function createArchiveActivities(deps: Deps) {
         return { more: true, busy: false, done: step, held };
       }
       const { done, more } = await purge(deps);
+      if (failures.length > 0 && !more) throw failures[0];
       return { more, busy, done, held };
     },
 
@@ -116,27 +124,37 @@ const STEPS: Readonly<Record<'write' | 'detach' | 'verify' | 'drop', Step>> = {
       campaignsArchived: campaigns,
     };
   },
-  drop: async ({ database, settings }, month) => {
+  drop: async (deps, month) => {
+    const { database, settings } = deps;
+    let checked: Done = {};
+    if (month.parent === 'message') {
+      await beginDropping(database, month.month);
+      const done = await walk(deps, month.month, { state: 'dropping', read: readDetachedSlice });
+      checked = { slicesChecked: done.slices, filesRestored: done.files };
+      // Files may have been lost since they were verified: the rows go only once every one was seen again.
+      if (!done.isAtEnd) return checked;
+    }
     const outcome = await dropMonth(database, month, settings.retention.graceDays);
     if (outcome === 'busy') return outcome;
     faultPoint('archive.dropped');
-    return { partitionsDropped: 1 };
+    return { ...checked, partitionsDropped: 1 };
   },
 };
 
-/** Stores a bounded number of slices from the cursor on; how many, and how many files were not there before. */
+/** Stores a bounded number of slices from the cursor on; how many, how many files were not there before, and whether none is left. */
 async function walk(
   { database, storage }: Deps,
   month: string,
   how: {
-    readonly state: 'writing' | 'detached';
+    readonly state: 'writing' | 'detached' | 'dropping';
     readonly read: typeof readNextSlice;
   },
-): Promise<{ slices: number; files: number }> {
+): Promise<{ slices: number; files: number; isAtEnd: boolean }> {
   let [slices, files] = [0, 0];
-  while (slices < SLICES_A_ROUND) {
+  for (;;) {
     const at = await findMonth(database, month);
-    if (at === null || at.state !== how.state || at.cursorId === at.endId) break;
+    const isAtEnd = at === null || at.state !== how.state || at.cursorId === at.endId;
+    if (isAtEnd || slices === SLICES_A_ROUND) return { slices, files, isAtEnd };
     const slice = await how.read(database, at);
     const { stored, written } = await storeSlice(storage, month, slice);
     // Another worker, believed dead, may still be at it: what it wrote is as good.
@@ -145,7 +163,6 @@ async function walk(
     slices += 1;
     files += written;
   }
-  return { slices, files };
 }
 
 async function storeSlice(
@@ -156,8 +173,7 @@ async function storeSlice(
   const stored: StoredGroup[] = [];
   let written = 0;
   for (const group of slice.groups) {
-    const key = chunkKey(group, { month, n: slice.n });
-    const file = await storeGroup(storage, key, group);
+    const file = await storeGroup(storage, { month, n: slice.n }, group);
     stored.push(file);
     if (file.isNew) written += 1;
   }
@@ -167,11 +183,12 @@ async function storeSlice(
 /** Makes sure that a file holds these lines: by reading it, and where it does not, by writing it and reading it again. */
 async function storeGroup(
   storage: ObjectStorage,
-  key: string,
+  place: { readonly month: string; readonly n: number },
   group: SliceGroup,
 ): Promise<StoredGroup & { readonly isNew: boolean }> {
   const lines = Buffer.from(group.lines, 'utf8');
   const sha256 = hashLines(lines);
+  const key = chunkKey(group, { ...place, sha256 });
   const before = await storage.get(key);
   if (before !== null && (await holds(before, sha256)))
     return { group, key, sha256, bytes: before.length, isNew: false };

@@ -33,7 +33,7 @@ select x.parent, to_char(x.month, 'YYYY-MM-DD') as month, ${ENDS} as "endsAt", x
          exists (select from message m where m.state = 'planned' and m.id >= uuid_floor(${BEGINS}) and m.id < uuid_floor(${ENDS}))
          or exists (select from message m where m.state = 'sending' and m.id >= uuid_floor(${BEGINS}) and m.id < uuid_floor(${ENDS}))
          or exists (select from message m where m.state = 'unknown' and m.reconcile_at is not null and m.id >= uuid_floor(${BEGINS}) and m.id < uuid_floor(${ENDS}))) as "hasOpenTexts",
-       (select count(*)::int from months t where t.parent = 'message' and t.month <= x.month and t.state not in ('verified', 'dropped')) as "unarchivedMonths"
+       (select count(*)::int from months t where t.parent = 'message' and t.month <= x.month and t.state <> 'dropped') as "undroppedMonths"
   from x
   left join lateral (
     select count(*)::int as n, (array_agg(c.id::text order by c.launched_at))[1:10] as ids from campaign c
@@ -104,7 +104,7 @@ export async function finishVerifying(database: Database, month: string): Promis
         where exists (select from archive_chunk k where k.campaign_id = c.id) and not exists (
           select from generate_series(date_trunc('month', c.launched_at at time zone 'UTC'), c.finished_at at time zone 'UTC', interval '1 month') m(month)
            where m.month <> d.month
-             and not exists (select from archived_month a where a.parent = 'message' and a.month = m.month and a.state in ('verified', 'dropped')))
+             and not exists (select from archived_month a where a.parent = 'message' and a.month = m.month and a.state in ('verified', 'dropping', 'dropped')))
        on conflict do nothing returning 1)
      select count(*)::int as n from archived`,
     month,
@@ -125,7 +125,16 @@ export async function detachMonth(
   return row?.outcome ?? 'busy';
 }
 
-/** Removes the rows of a detached month whose grace is over. */
+/** Begins the last comparison of a month with its files; one that was begun goes on. */
+export async function beginDropping(database: Database, month: string): Promise<void> {
+  await database.query(
+    `update archived_month set state = 'dropping', cursor_id = uuid_floor(month::timestamp at time zone 'UTC')
+      where parent = 'message' and month = $1::date and state = 'verified' returning 1 as done`,
+    month,
+  );
+}
+
+/** Removes the rows of a detached month whose grace is over, and of which every file was compared since then. */
 export async function dropMonth(
   database: Database,
   { parent, month }: Pick<MonthRow, 'parent' | 'month'>,

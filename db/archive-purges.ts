@@ -41,7 +41,7 @@ export async function askForOldPurges(database: Database, keptDays: number): Pro
      rest as (
        update archive_chunk k set purge_at = now() from archived_month a
         where k.campaign_id is null and k.purge_at is null and a.parent = 'message' and a.month = k.month
-          and a.state in ('verified', 'dropped') and a.verified_at < now() - $1::int * interval '1 day'),
+          and a.state in ('verified', 'dropping', 'dropped') and a.verified_at < now() - $1::int * interval '1 day'),
      audited as (
        insert into audit_log (id, org_id, actor, action, object_kind, object_id)
        select gen_random_uuid(), org_id, 'engine', 'campaign.purge', 'campaign', campaign_id from asked)
@@ -65,12 +65,12 @@ export interface DuePurge {
  */
 export async function listDuePurges(database: Database, limit: number): Promise<DuePurge[]> {
   await database.query(
-    `with asked as (select campaign_id from campaign_archive where purge_asked_at is not null)
+    `with asked as (select campaign_id from campaign_archive where purge_asked_at is not null and purged_at is null)
      ${HIDE} returning 1 as done`,
   );
   return database.query<DuePurge>(
     `select k.org_id as "orgId", k.campaign_id as "campaignId", to_char(k.month, 'YYYY-MM-DD') as month
-       from archive_chunk k join archived_month a on a.parent = 'message' and a.month = k.month and a.state in ('verified', 'dropped')
+       from archive_chunk k join archived_month a on a.parent = 'message' and a.month = k.month and a.state in ('verified', 'dropping', 'dropped')
       where k.purge_at is not null and k.purged_at is null group by 1, 2, 3 order by min(k.purge_at) limit $1::int`,
     limit,
   );

@@ -106,10 +106,12 @@ export async function readNextSlice(database: Database, month: MonthProgress): P
   return { n: month.slices, afterId: month.cursorId, toId, groups };
 }
 
-/** The next slice of a month that was written and is detached, as its rows are now and stay. */
+/** The next slice of a month that was written and is detached, as its rows are now and stay; before the drop without what was purged. */
 export async function readDetachedSlice(database: Database, month: MonthProgress): Promise<Slice> {
-  const [written] = await database.query<{ n: number; to_id: string }>(
-    'select n, to_id from archive_chunk where month = $1::date and to_id > $2::uuid order by to_id limit 1',
+  const [written] = await database.query<{ n: number; to_id: string; purged: string[] }>(
+    `select n, to_id, (select coalesce(array_agg(org_id || '/' || coalesce(campaign_id::text, '')), '{}') from archive_chunk p
+                        where p.month = k.month and p.n = k.n and p.purge_at is not null) as purged
+       from archive_chunk k where month = $1::date and to_id > $2::uuid order by to_id limit 1`,
     month.month,
     month.cursorId,
   );
@@ -122,7 +124,14 @@ export async function readDetachedSlice(database: Database, month: MonthProgress
     // Rows that came since are in their slice, however many.
     limit: 1_000_000,
   });
-  return { n: written?.n ?? month.slices, afterId: month.cursorId, toId, groups };
+  // What was purged since it was verified is not written again.
+  const purged = new Set(month.state === 'dropping' ? written?.purged : []);
+  return {
+    n: written?.n ?? month.slices,
+    afterId: month.cursorId,
+    toId,
+    groups: groups.filter((group) => !purged.has(`${group.org_id}/${group.campaign_id ?? ''}`)),
+  };
 }
 
 /** Reads in a transaction that names its time zone, because times are part of the bytes. */
@@ -157,10 +166,23 @@ export interface StoredGroup {
   readonly sha256: string;
 }
 
-/** The key of a file: the same for every try to write it. */
-export function chunkKey(group: SliceGroup, place: { month: string; n: number }): string {
-  const month = place.month.slice(0, 7);
-  return `${chunkPrefix(group.org_id, group.campaign_id)}${month}/${String(place.n).padStart(6, '0')}.ndjson.gz`;
+/**
+ * The key of a file: of the same lines always the same, and of other lines another. So no file is ever replaced by different lines,
+ * whatever a worker that is believed dead still writes.
+ */
+export function chunkKey(
+  group: SliceGroup,
+  place: { readonly month: string; readonly n: number; readonly sha256: string },
+): string {
+  return `${chunkPlace(group, place)}-${place.sha256.slice(0, 16)}.ndjson.gz`;
+}
+
+/** Which part of a slice a file is, whatever its lines are. */
+function chunkPlace(
+  { org_id, campaign_id }: Pick<SliceGroup, 'org_id' | 'campaign_id'>,
+  { month, n }: { readonly month: string; readonly n: number },
+): string {
+  return `${chunkPrefix(org_id, campaign_id)}${month.slice(0, 7)}/${String(n).padStart(6, '0')}`;
 }
 
 /** What the keys of all files of a campaign, or of an org's texts without one, begin with. */
@@ -185,9 +207,10 @@ export async function noteSlice(
        select f.* from moved cross join jsonb_to_recordset($6::jsonb) f(id uuid, org_id uuid, campaign_id uuid, first_id uuid, last_id uuid, key text,
          texts int, events int, bytes int, sha256 text, states text[], summary jsonb, talks jsonb)),
      chunks as (
-       insert into archive_chunk (id, org_id, month, n, campaign_id, after_id, to_id, first_id, last_id, key, texts, events, bytes, sha256, states, summary)
-       select id, org_id, $1::date, $3::int, campaign_id, $2::uuid, $4::uuid, first_id, last_id, key, texts, events, bytes, sha256, states, summary from f
-       on conflict (id) do update set first_id = excluded.first_id, last_id = excluded.last_id, texts = excluded.texts, events = excluded.events,
+       insert into archive_chunk (id, org_id, month, n, campaign_id, after_id, to_id, first_id, last_id, key, texts, events, bytes, sha256, states, summary, purge_at)
+       select id, org_id, $1::date, $3::int, campaign_id, $2::uuid, $4::uuid, first_id, last_id, key, texts, events, bytes, sha256, states, summary,
+              (select p.purge_asked_at from campaign_archive p where p.campaign_id = f.campaign_id) from f
+       on conflict (id) do update set key = excluded.key, first_id = excluded.first_id, last_id = excluded.last_id, texts = excluded.texts, events = excluded.events,
           bytes = excluded.bytes, sha256 = excluded.sha256, states = excluded.states, summary = excluded.summary
         where archive_chunk.sha256 <> excluded.sha256),
      talks as (
@@ -206,7 +229,7 @@ export async function noteSlice(
     month.state,
     JSON.stringify(
       stored.map(({ group, key, bytes, sha256 }) => ({
-        id: causeId(0, 'archive', key),
+        id: causeId(0, 'archive', chunkPlace(group, { month: month.month, n: slice.n })),
         org_id: group.org_id,
         campaign_id: group.campaign_id,
         first_id: group.first_id,

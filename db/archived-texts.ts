@@ -16,7 +16,7 @@ export class ArchiveDamagedError extends Error {
 }
 
 /** Whether the files of a month are the truth about it; `k` is a chunk. */
-export const IS_LIVE = `exists (select from archived_month a where a.parent = 'message' and a.month = k.month and a.state in ('detached', 'verified', 'dropped'))`;
+export const IS_LIVE = `exists (select from archived_month a where a.parent = 'message' and a.month = k.month and a.state in ('detached', 'verified', 'dropping', 'dropped'))`;
 
 interface Chunk {
   readonly id: string;
@@ -48,12 +48,6 @@ async function readLines({ reader, storage }: Archives, chunk: Chunk): Promise<s
   if (hashLines(text) !== chunk.sha256)
     throw new ArchiveDamagedError(`the file ${chunk.key} was changed`);
   return text.toString('utf8').split('\n').slice(0, -1);
-}
-
-async function readAllLines(archives: Archives, chunks: readonly Chunk[]): Promise<string[]> {
-  const lines: string[] = [];
-  for (const chunk of chunks) lines.push(...(await readLines(archives, chunk)));
-  return lines;
 }
 
 /** Lines as the parameter of LINES_AS_MESSAGES. */
@@ -94,7 +88,8 @@ async function readSlice(
   );
   const [first] = chunks;
   if (first === undefined) return null;
-  const lines = await readAllLines(archives, chunks);
+  const lines: string[] = [];
+  for (const chunk of chunks) lines.push(...(await readLines(archives, chunk)));
   return { lines, afterId: first.after_id, toId: first.to_id };
 }
 
@@ -140,6 +135,8 @@ export async function withArchived<Row extends { readonly id: string }>(
   },
 ): Promise<Row[]> {
   const { beforeId, limit, view, campaignId, state } = options;
+  // No slice need be opened for what no text of a campaign is.
+  if (campaignId !== undefined && state === 'received') return [...page];
   let rows = [...page];
   let from = beforeId;
   for (;;) {
@@ -200,20 +197,25 @@ export async function findArchived(archives: Archives, messageId: string): Promi
   return chunks.some((chunk) => chunk.is_purged) ? 'purged' : null;
 }
 
-/** The archived texts of a conversation, and whether some were purged. */
+/** Archived texts of a conversation that are looked at. */
+const LINES_A_CONVERSATION = 500;
+
+/** The archived texts of a conversation, of the newest files five hundred at least where there are so many, and whether some were purged. */
 export async function readConversationLines(
   archives: Archives,
   conversationId: string,
 ): Promise<{ readonly lines: readonly string[]; readonly isPurged: boolean }> {
   const chunks = await archives.reader.query<Chunk>(
     `select ${CHUNK} from archived_conversation t join archive_chunk k on k.id = t.chunk_id
-      where t.conversation_id = $1::uuid and t.org_id = $2::uuid and ${IS_LIVE} order by k.to_id`,
+      where t.conversation_id = $1::uuid and t.org_id = $2::uuid and ${IS_LIVE} order by k.to_id desc limit ${LINES_A_CONVERSATION}`,
     conversationId,
     archives.reader.orgId,
   );
-  const lines = await readAllLines(archives, chunks);
-  return {
-    lines: lines.filter((line) => line.includes(`"conversation_id":"${conversationId}"`)),
-    isPurged: chunks.some((chunk) => chunk.is_purged),
-  };
+  const own = `"conversation_id":"${conversationId}"`;
+  const lines: string[] = [];
+  for (const chunk of chunks) {
+    if (lines.length >= LINES_A_CONVERSATION) break;
+    lines.push(...(await readLines(archives, chunk)).filter((line) => line.includes(own)));
+  }
+  return { lines, isPurged: chunks.some((chunk) => chunk.is_purged) };
 }

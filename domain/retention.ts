@@ -21,6 +21,7 @@ export type MonthState =
   | 'written'
   | 'detached'
   | 'verified'
+  | 'dropping'
   | 'dropped'
   | 'kept';
 
@@ -35,8 +36,8 @@ export interface MonthFacts {
   readonly openCampaigns: number;
   /** Texts that may still be sent or settled. */
   readonly hasOpenTexts: boolean;
-  /** For events: months of texts, of then or before, whose files do not stand verified. */
-  readonly unarchivedMonths: number;
+  /** For events: months of texts, of then or before, that were not dropped. */
+  readonly undroppedMonths: number;
 }
 
 /** Names what keeps an old month in the ledger. */
@@ -73,6 +74,7 @@ export function decideMonth(facts: MonthFacts, rules: RetentionRules, now: Date)
   if (state === 'dropped') return WAIT;
   if (state === 'kept') return hold('kept-by-operator');
   if (state === 'detached' && parent === 'message') return { action: 'verify' };
+  if (state === 'dropping') return { action: 'drop' };
   if (state === 'detached' || state === 'verified')
     return isPast(detachedAt, rules.graceDays, now) ? { action: 'drop' } : WAIT;
   return parent === 'message' ? decideTexts(facts, rules, now) : decideEvents(facts, rules, now);
@@ -86,10 +88,10 @@ function decideTexts(facts: MonthFacts, rules: RetentionRules, now: Date): Month
   return { action: facts.state === 'written' ? 'detach' : 'write' };
 }
 
-/** Archived texts carry their events with them, so events stay until the texts of their time are archived, if ever they are. */
+/** Archived texts carry their events with them, and are compared until they are dropped: events stay for as long, if ever that is. */
 function decideEvents(facts: MonthFacts, rules: RetentionRules, now: Date): MonthDecision {
   if (rules.eventsKeptDays === 0 || !isPast(facts.endsAt, rules.eventsKeptDays, now)) return WAIT;
-  if (rules.archiveAfterDays > 0 && facts.unarchivedMonths > 0) return hold('texts-not-archived');
+  if (rules.archiveAfterDays > 0 && facts.undroppedMonths > 0) return hold('texts-not-archived');
   return { action: 'detach' };
 }
 

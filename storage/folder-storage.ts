@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
-import { dirname, join, relative, sep } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { checkKey, type ObjectStorage } from './object-storage.ts';
 
-/** No key has this ending: a file that a crash left half written is in nobody's way. */
+/** The ending of a file that is being written, or that a crash left half written: a key that nobody asks for, and that a purge finds. */
 const UNFINISHED = '.part';
 
 /**
@@ -12,7 +12,8 @@ const UNFINISHED = '.part';
  * renamed: whoever reads sees the old one or the new one whole. The folder must be there, so that a mount that is missing is
  * not taken for an empty one.
  */
-export function createFolderStorage(root: string): ObjectStorage {
+export function createFolderStorage(path: string): ObjectStorage {
+  const root = resolve(path);
   const pathOf = (key: string): string => join(root, ...checkKey(key).split('/'));
   return {
     put: async (key, data) => {
@@ -20,17 +21,17 @@ export function createFolderStorage(root: string): ObjectStorage {
       const path = pathOf(key);
       const folder = dirname(path);
       await mkdir(folder, { recursive: true });
-      const part = `${path}.${randomUUID()}${UNFINISHED}`;
-      const file = await open(part, 'wx');
+      const part = `${path}.${randomUUID().replaceAll('-', '')}${UNFINISHED}`;
       try {
-        await file.writeFile(data);
-        await file.sync();
-      } finally {
-        await file.close();
+        await writeSynced(part, data);
+        await rename(part, path);
+      } catch (error) {
+        await rm(part, { force: true });
+        throw error;
       }
-      await rename(part, path);
-      for (let place = folder; place.length >= root.length; place = dirname(place))
-        await syncFolder(place);
+      const folders = relative(root, folder).split(sep);
+      for (let depth = folders.length; depth >= 0; depth -= 1)
+        await syncFolder(join(root, ...folders.slice(0, depth)));
     },
     get: async (key) => {
       try {
@@ -54,12 +55,22 @@ export function createFolderStorage(root: string): ObjectStorage {
       if (folders.includes('..')) return [];
       const entries = await listFolder(join(root, ...folders));
       return entries
-        .filter((entry) => entry.isFile() && !entry.name.endsWith(UNFINISHED))
+        .filter((entry) => entry.isFile())
         .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
         .filter((key) => key.startsWith(prefix))
         .toSorted();
     },
   };
+}
+
+async function writeSynced(path: string, data: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(data);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 async function listFolder(path: string): Promise<Dirent[]> {

@@ -6,7 +6,7 @@ export interface ObjectStorage {
   get(key: string): Promise<Buffer | null>;
   /** Removes a key; one that is not there is no error. */
   delete(key: string): Promise<void>;
-  /** Every key that begins with a prefix, in order. */
+  /** Every key that begins with a prefix, in order, also of what a crash left half written: whoever removes keys misses nothing. */
   list(prefix: string): Promise<string[]>;
 }
 

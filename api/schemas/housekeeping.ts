@@ -50,7 +50,7 @@ export const HousekeepingSchema = z
           parent,
           month,
           state: z
-            .enum(['writing', 'written', 'detached', 'verified', 'dropped', 'kept'])
+            .enum(['writing', 'written', 'detached', 'verified', 'dropping', 'dropped', 'kept'])
             .describe(
               'writing, written: its files are made. detached: they are the truth from here on. verified: they were compared with its rows. dropped: its rows are gone. kept: an operator attached it again.',
             ),

@@ -221,7 +221,14 @@ describe('an old month', () => {
     expect(await read()).toEqual(before);
     await ageArchives(api().engine, 8);
     const { done } = await runAll();
-    expect(done).toEqual({ partitionsDropped: 6 });
+    expect(done).toMatchObject({
+      filesRestored: 0,
+      partitionsDropped: 3,
+      partitionsDetached: 3,
+    });
+    // Events go after the texts that they are about.
+    await ageArchives(api().engine, 8);
+    expect((await runAll()).done).toEqual({ partitionsDropped: 3 });
     expect([await stateOf(MONTH), await stateOf(MONTH, 'provider_event')]).toEqual([
       'dropped',
       'dropped',
@@ -298,8 +305,7 @@ describe('an old month', () => {
     await runAll();
     const owner = new Client({ connectionString: ownerUrl() });
     await owner.connect();
-    for (const parent of ['message', 'provider_event'])
-      await owner.query('select attach_month($1, $2::date)', [parent, dateOf(MONTH)]);
+    await owner.query(`select attach_month('message', $1::date)`, [dateOf(MONTH)]);
     await owner.end();
     expect(await readEverything(campaign)).toEqual(before);
     const { held } = await runAll();
@@ -395,6 +401,49 @@ describe('an archive', () => {
     expect(await get(`/v1/campaigns/${campaign.campaignId}/messages`)).toMatch(/^500 /);
   });
 
+  test('that lost files since it was verified has them again before its rows are dropped', async () => {
+    const campaign = await addOld(api().a, 2_100);
+    const before = await readEverything(campaign);
+    await runAll();
+    const { storage } = api().deps;
+    const [first = '', second = ''] = await storage.list(`${campaign.orgId}/`);
+    await storage.delete(first);
+    await storage.put(second, Buffer.from('not what it was'));
+    await ageArchives(api().engine, 8);
+    const { done } = await runAll();
+    expect(done).toMatchObject({ filesRestored: 2, partitionsDropped: 3 });
+    expect(await stateOf(MONTH)).toBe('dropped');
+    expect(await readEverything(campaign)).toEqual(before);
+  });
+
+  test('whose text changed after it was written has a file of its own for it', async () => {
+    const campaign = await addOld(api().a, 20);
+    await runUntil('written');
+    const written = await api().deps.storage.list(`${campaign.orgId}/`);
+    const [textId = ''] = await someTexts(campaign.campaignId);
+    await api().engine.query(
+      `update message set error_code = 30003 where id = $1::uuid returning 1 as done`,
+      textId,
+    );
+    await runAll();
+    const all = await api().deps.storage.list(`${campaign.orgId}/`);
+    expect(all).toEqual(expect.arrayContaining(written));
+    expect(all.length).toBeGreaterThan(written.length);
+    expect(await get(`/v1/messages/${textId}`)).toContain('30003');
+  });
+
+  test('that was purged before its rows are dropped is not written again', async () => {
+    const campaign = await addOld(api().a, 80);
+    await runAll();
+    await api().send(`POST /v1/campaigns/${campaign.campaignId}/purge`, { key: api().a.admin });
+    await runAll();
+    await ageArchives(api().engine, 8);
+    const { done } = await runAll();
+    expect(done['filesRestored'] ?? 0).toBe(0);
+    expect(await stateOf(MONTH)).toBe('dropped');
+    expect(await api().deps.storage.list('')).toEqual([]);
+  });
+
   test('is shown to its own org alone', async () => {
     const campaign = await addOld(api().a, 20);
     const [textId = ''] = await someTexts(campaign.campaignId);
@@ -476,6 +525,26 @@ describe('an archive', () => {
     expect(await api().deps.storage.list('')).toEqual([]);
     expect(await get('/v1/messages')).toContain('"items":[]');
   });
+});
+
+test('a month that fails keeps no purge, and is told', async () => {
+  const campaign = await addOld(api().a, 20);
+  const archiveAfterDays = Math.floor((Date.now() - monthsAgo(5).getTime()) / day) + 1;
+  await runAll({ archiveAfterDays });
+  await api().send(`POST /v1/campaigns/${campaign.campaignId}/purge`, { key: api().a.admin });
+  await addStrayReply(api().engine, campaign, new Date(monthsAgo(6).getTime() + day));
+  const real = api().deps.storage;
+  const { archiveRound } = createArchiveActivities({
+    database: api().engine,
+    storage: { ...real, put: () => Promise.reject(new Error('the disk is full')) },
+    settings: { retention: RULES },
+  });
+  await expect(
+    (async () => {
+      while ((await archiveRound()).more);
+    })(),
+  ).rejects.toThrow('the disk is full');
+  expect(await real.list(`${campaign.orgId}/${campaign.campaignId}/`)).toEqual([]);
 });
 
 test('what comes for a campaign after its purge is purged with its month', async () => {

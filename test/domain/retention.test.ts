@@ -17,9 +17,9 @@ const TEXTS: MonthFacts = {
   detachedAt: null,
   openCampaigns: 0,
   hasOpenTexts: false,
-  unarchivedMonths: 1,
+  undroppedMonths: 1,
 };
-const EVENTS: MonthFacts = { ...TEXTS, parent: 'provider_event', unarchivedMonths: 0 };
+const EVENTS: MonthFacts = { ...TEXTS, parent: 'provider_event', undroppedMonths: 0 };
 
 const write = { action: 'write' };
 const wait = { action: 'wait' };
@@ -110,14 +110,14 @@ describe('a month of delivery reports', () => {
     ['is kept for ever where 0 days are set', {}, { eventsKeptDays: 0 }, day(9_000), wait],
     [
       'waits for the texts of its time, which take it with them',
-      { unarchivedMonths: 2 },
+      { undroppedMonths: 2 },
       {},
       day(60),
       hold('texts-not-archived'),
     ],
     [
       'waits for nothing where texts are never archived',
-      { unarchivedMonths: 2 },
+      { undroppedMonths: 2 },
       { archiveAfterDays: 0 },
       day(60),
       { action: 'detach' },

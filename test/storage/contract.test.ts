@@ -90,12 +90,20 @@ describe.each(STORAGES)('a storage %s', (_, open) => {
 });
 
 describe('a storage in a folder', () => {
-  test('takes a file that a crash left half written for none', async () => {
-    const storage = createFolderStorage(folder);
+  test('takes a file that a crash left half written for none, and lists it so that a purge removes it', async () => {
+    const storage = createFolderStorage(`${folder}/`);
     await storage.put('half/a', Buffer.from('x'));
     await writeFile(join(folder, 'half', 'b.8a0.part'), 'half of');
-    expect(await storage.list('half/')).toEqual(['half/a']);
-    expect((await readdir(join(folder, 'half'))).toSorted()).toEqual(['a', 'b.8a0.part']);
+    expect(await storage.get('half/b')).toBeNull();
+    for (const key of await storage.list('half/')) await storage.delete(key);
+    expect(await readdir(join(folder, 'half'))).toEqual([]);
+  });
+
+  test('leaves nothing of a file that it could not write', async () => {
+    const storage = createFolderStorage(folder);
+    await storage.put('taken/a/b', Buffer.from('x'));
+    await expect(storage.put('taken/a', Buffer.from('x'))).rejects.toThrow('EISDIR');
+    expect(await storage.list('taken/')).toEqual(['taken/a/b']);
   });
 
   test('whose mount is missing stores nothing elsewhere', async () => {
