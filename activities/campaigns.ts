@@ -25,7 +25,7 @@ import { brake } from './campaign-brakes.ts';
 import { describeCampaign } from './campaign-details.ts';
 import { campaignRate, noteProjection, pace } from './campaign-pace.ts';
 import { CLOSING_PAD_MS, isOpen, refreshWindows } from './campaign-windows.ts';
-import type { ActivityDeps } from './deps.ts';
+import { stretchSlice, type ActivityDeps } from './deps.ts';
 import { firstText, writeFirstText } from './first-texts.ts';
 import { readScript } from './scripts.ts';
 
@@ -46,6 +46,9 @@ const LOOK_MS = { least: 500, most: 3_000 } as const;
 const AHEAD_S = { pool: 30, conversation: 2 } as const;
 /** Of that, the part that may be used up before the next look. */
 const LOOK_SHARE = 1 / 4;
+/** Of that, the part that must be missing before more is planned, or so many texts: a slow campaign does not plan them one by one. */
+const PLAN_SHARE = 1 / 2;
+const WORTH_A_PLAN = 250;
 const MAX_ROWS_A_PLAN = 1_000;
 const IDLE_WAIT_MS = 60_000;
 /** While the last texts are under way. */
@@ -57,6 +60,7 @@ const UNKNOWN_PAD_MS = 120_000;
 
 export function createCampaignActivities(deps: ActivityDeps) {
   const { database } = deps;
+  let running = 0;
   return {
     /**
      * Runs one slice of a campaign: starts it when its time has come, freezes the audience once, plans
@@ -64,18 +68,23 @@ export function createCampaignActivities(deps: ActivityDeps) {
      * derived from its cause, so a repeat meets the same rows.
      */
     runCampaign: async (input: { readonly campaignId: string }): Promise<RunCampaignResult> => {
-      const end = performance.now() + deps.settings.sliceMs.campaign;
-      for (;;) {
-        const campaign = await findPlanningCampaign(database, input.campaignId);
-        if (campaign === null)
-          return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
-        const next = await stepCampaign(deps, campaign);
-        if (next.done || next.waitMs > LOOK_MS.most || performance.now() > end) {
-          const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
-          if (next.state === 'running') await noteProjection(deps, campaign, counters);
-          return { ...next, details: describeCampaign(campaign, counters, next.state) };
+      running += 1;
+      try {
+        const end = performance.now() + stretchSlice(deps.settings.sliceMs.campaign, running);
+        for (;;) {
+          const campaign = await findPlanningCampaign(database, input.campaignId);
+          if (campaign === null)
+            return { state: 'unknown', done: true, waitMs: 0, details: 'No such campaign.' };
+          const next = await stepCampaign(deps, campaign);
+          if (next.done || next.waitMs > LOOK_MS.most || performance.now() > end) {
+            const counters = await database.query<CounterRow>(READ_COUNTERS, campaign.id);
+            if (next.state === 'running') await noteProjection(deps, campaign, counters);
+            return { ...next, details: describeCampaign(campaign, counters, next.state) };
+          }
+          await sleep(next.waitMs);
         }
-        await sleep(next.waitMs);
+      } finally {
+        running -= 1;
       }
     },
 
@@ -165,8 +174,10 @@ async function plan(
   const driver = campaign.resolved_start_mode === 'first_text' ? 'conversation' : 'pool';
   const rate = await pace(deps, campaign, cursors);
   const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
-  const missing = Math.ceil(rate * AHEAD_S[driver]) - planned;
-  let want = Math.min(missing, MAX_ROWS_A_PLAN);
+  const ahead = Math.ceil(rate * AHEAD_S[driver]);
+  const missing = ahead - planned;
+  let want =
+    missing < Math.min(ahead * PLAN_SHARE, WORTH_A_PLAN) ? 0 : Math.min(missing, MAX_ROWS_A_PLAN);
   for (const cursor of cursors) {
     if (want <= 0) break;
     if (!cursor.no_legal_hour && !isOpen(cursor, now)) continue;

@@ -40,6 +40,15 @@ export interface ActivityDeps {
 /** Of a worker. Shorter ones let a new worker take its part sooner, and cost Temporal more than the texts of a slow pool cost Postgres. */
 export const SLICES_MS: ActivitySettings['sliceMs'] = { pool: 36_000, campaign: 30_000 };
 
+/** How much longer (ms) a slice becomes with each other of its kind in the process, and the longest it may become. */
+const SLICE_EACH_MS = 400;
+const LONGEST_SLICE_MS = 120_000;
+
+/** The end of one slice and the beginning of the next cost Temporal some twenty milliseconds: a process that runs many runs longer ones. */
+export function stretchSlice(ms: number, running: number): number {
+  return Math.max(ms, Math.min(running * SLICE_EACH_MS, LONGEST_SLICE_MS));
+}
+
 export interface ActivitySettings {
   /** Origin for delivery-report callbacks. */
   readonly publicUrl: string;
@@ -47,7 +56,7 @@ export interface ActivitySettings {
   readonly startsPerSecond: number;
   readonly reconcileLagMs: number;
   readonly reconcileBackoffMs: number;
-  /** How long one activity runs a pool, or a campaign, before its workflow begins the next. */
+  /** How long one activity runs a pool, or a campaign, before its workflow begins the next, while there are few. */
   readonly sliceMs: { readonly pool: number; readonly campaign: number };
   readonly retention: RetentionRules;
 }

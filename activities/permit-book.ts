@@ -1,6 +1,6 @@
-import type { Database } from '../db/client.ts';
-import { takePermits, type BucketKind } from '../db/permits.ts';
+import type { BucketKind } from '../db/permits.ts';
 import type { SenderPace } from './sender-pace.ts';
+import type { SharedStatements } from './shared-statements.ts';
 
 export interface PermitWish {
   readonly kind: BucketKind;
@@ -12,7 +12,7 @@ export interface PermitWish {
  * What a slice holds of its buckets between two cycles. Each `take` first gives back what the last
  * cycle did not use, in the same statement; a text that was longer than its seat goes back as debt.
  */
-export function createPermitBook(database: Database, pace: SenderPace) {
+export function createPermitBook(takePermits: SharedStatements['takePermits'], pace: SenderPace) {
   let held = new Map<string, { kind: BucketKind; refId: string; left: number; free: boolean }>();
   let texts = 0;
   let segments = 0;
@@ -27,7 +27,7 @@ export function createPermitBook(database: Database, pace: SenderPace) {
       if (!free && (wish.want > 0 || left !== 0)) requests.set(name, { ...wish, giveBack: left });
     }
     held = new Map();
-    const grants = requests.size === 0 ? [] : await takePermits(database, [...requests.values()]);
+    const grants = requests.size === 0 ? [] : await takePermits([...requests.values()]);
     for (const grant of grants) {
       if (grant.kind === 'sender' && grant.granted > 0)
         pace.notBefore(grant.ref_id, performance.now() + grant.start_ms);

@@ -1,17 +1,9 @@
 import { cancellationSignal, sleep } from '@temporalio/activity';
 import type { LoadedAccount } from '../db/accounts.ts';
 import { changeCampaign } from '../db/campaigns.ts';
-import {
-  claimCampaignLane,
-  claimOne,
-  claimSenderLane,
-  type ClaimedMessage,
-  type ClaimResult,
-  type Seat,
-} from '../db/claims.ts';
+import type { ClaimedMessage, ClaimResult, LaneClaim, Seat } from '../db/claims.ts';
 import { errorKind } from '../db/client.ts';
 import {
-  findPoolWork,
   findSendable,
   handToPool,
   letPoolSleep,
@@ -21,11 +13,16 @@ import {
   type SendableMessage,
 } from '../db/pools.ts';
 import { allotSeats, senderBuckets, sharedBuckets, spendOn, type Bucket } from './buckets.ts';
-import type { ActivityDeps } from './deps.ts';
+import { stretchSlice, type ActivityDeps } from './deps.ts';
 import { currentMark, nextWatermark, type LaneMark } from './lane-marks.ts';
 import { bucketKey, createPermitBook, type PermitBook } from './permit-book.ts';
-import { leaseMs, postBefore, postClaimed } from './post.ts';
+import { leaseMs, postClaimed } from './post.ts';
 import { AHEAD_MS } from './sender-pace.ts';
+import {
+  createSharedStatements,
+  type SharedStatements,
+  type TimedClaim,
+} from './shared-statements.ts';
 import type { SocketShare } from './sockets.ts';
 
 export interface SendPlannedResult {
@@ -49,6 +46,8 @@ const PACE_EACH_POOL_MS = 5;
 const LONGEST_PACE_MS = 2_000;
 /** A cycle begins this long after the one before: half of what is claimed ahead, so that batches are large. */
 const CYCLE_MS = AHEAD_MS / 2;
+/** Pools that rest wake together at such moments, so that they share their statements; shorter than what is claimed ahead. */
+const WAKE_EVERY_MS = 100;
 /** A slow sender's next turn may be far; its pool looks about now and then all the same. */
 const LONGEST_REST_MS = 5_000;
 const CLOSED_WAIT_MS = 1_000;
@@ -62,6 +61,7 @@ const MAX_ROWS_A_CLAIM = 200;
 const MOST_ONE_BY_ONE = 32;
 
 interface Slice {
+  readonly statements: SharedStatements;
   readonly work: PoolWork;
   readonly loaded: LoadedAccount;
   readonly permits: PermitBook;
@@ -73,6 +73,10 @@ interface Slice {
 export function createSendingActivities(deps: ActivityDeps) {
   /** Kept over slices: where each campaign's lane goes on. Lost with the process, which costs one scan. */
   const marks = new Map<string, LaneMark>();
+  const statements = createSharedStatements(deps.database, () => ({
+    leaseMs: leaseMs(deps),
+    knownBeat: deps.knownBeat(),
+  }));
   let sendingOne = 0;
   /** The pools that this process runs, with what ends their rest. */
   const running = new Map<string, { wake: () => void }>();
@@ -90,17 +94,17 @@ export function createSendingActivities(deps: ActivityDeps) {
      * permits. Key: every row by (id, attempt); a repeat of this activity claims other rows.
      */
     sendPlanned: async (input: { readonly poolId: string }): Promise<SendPlannedResult> => {
-      const permits = createPermitBook(deps.database, deps.pace);
+      const permits = createPermitBook(statements.takePermits, deps.pace);
       const inFlight = new Set<Promise<unknown>>();
       const sockets = deps.sockets.share();
-      const end = performance.now() + deps.settings.sliceMs.pool;
+      const end = performance.now() + stretchSlice(deps.settings.sliceMs.pool, running.size);
       let isIdle = false;
       let idleMs = IDLE_WAIT_MS;
       const bell: Bell = { isRung: false, wake: () => void (bell.isRung = true) };
       running.set(input.poolId, bell);
       try {
         while (performance.now() < end && !cancellationSignal().aborted) {
-          const work = await findPoolWork(deps.database, input.poolId);
+          const work = await statements.findPoolWork(input.poolId);
           const loaded = work === null ? null : await deps.accounts.find(work.account_id);
           if (work === null || loaded === null) {
             // The account is stopped, or closed until its inbound gap is filled.
@@ -115,6 +119,7 @@ export function createSendingActivities(deps: ActivityDeps) {
           if (isIdle) break;
           const next = performance.now() + CYCLE_MS;
           const claimed = await runCycle(deps, {
+            statements,
             work,
             loaded,
             permits,
@@ -156,7 +161,7 @@ export function createSendingActivities(deps: ActivityDeps) {
         sender !== undefined && deps.pace.room(sender.id, sender.segments_per_second) < 1;
       if (loaded === null || sender === undefined || isBookedOut()) return queue(message);
       if (sendingOne >= MOST_ONE_BY_ONE || !deps.sockets.tryTake()) return queue(message);
-      const permits = createPermitBook(deps.database, deps.pace);
+      const permits = createPermitBook(statements.takePermits, deps.pace);
       // Until the POST has it, the socket is ours to give back, whatever fails.
       let hasSocket = true;
       sendingOne += 1;
@@ -164,18 +169,13 @@ export function createSendingActivities(deps: ActivityDeps) {
         const limited = message.campaign_limited ? message.campaign_id : null;
         const buckets = [...senderBuckets(sender), ...sharedBuckets(message, limited)];
         await permits.take(buckets.map((bucket) => ({ ...bucket, want: message.segments })));
-        const before = postBefore();
+        const seat = { senderId: sender.id, sender: sender.e164, segments: message.segments };
         const result =
           isBookedOut() || permits.anyEmpty()
             ? null
-            : await claimOne(deps.database, {
-                messageId: message.id,
-                seat: { senderId: sender.id, sender: sender.e164, segments: message.segments },
-                leaseMs: leaseMs(deps),
-                knownBeat: deps.knownBeat(),
-              });
+            : await statements.claimRow({ messageId: message.id, seats: [seat] });
         const [claimed] = result?.claimed ?? [];
-        if (claimed === undefined) {
+        if (result === null || claimed === undefined) {
           if (result !== null && result.skipped > 0) return 'skipped';
           return await queue(message);
         }
@@ -183,7 +183,7 @@ export function createSendingActivities(deps: ActivityDeps) {
         hasSocket = false;
         const outcome = await postClaimed(deps, loaded, {
           message: claimed,
-          postBefore: before,
+          postBefore: result.postBefore,
           segmentsPerSecond: sender.segments_per_second,
           socket: deps.sockets,
         });
@@ -205,9 +205,11 @@ interface Bell {
   wake: () => void;
 }
 
-/** Rests so long (ms), unless somebody rings or has rung since the last rest. */
-async function restUnlessRung(bell: Bell, ms: number): Promise<void> {
-  if (ms > 0 && !bell.isRung) {
+/** Rests so long (ms) and until the next common moment, unless somebody rings or has rung since the last rest. */
+async function restUnlessRung(bell: Bell, leastMs: number): Promise<void> {
+  const now = performance.now();
+  const ms = Math.ceil((now + leastMs) / WAKE_EVERY_MS) * WAKE_EVERY_MS - now;
+  if (leastMs > 0 && !bell.isRung) {
     const rung = new Promise<void>((resolve) => {
       bell.wake = () => {
         bell.isRung = true;
@@ -262,7 +264,7 @@ async function sendUrgent(deps: ActivityDeps, slice: Slice, sender: PoolSender):
     }),
     share: 1,
     shared,
-    claim: (claim) => claimSenderLane(deps.database, { ...claim, senderId: sender.id }),
+    claim: (claim) => slice.statements.claimSenderLane({ ...claim, senderId: sender.id }),
   });
 }
 
@@ -284,7 +286,7 @@ async function sendLane(
     share,
     shared,
     claim: async (claim) => {
-      const result = await claimCampaignLane(deps.database, {
+      const result = await slice.statements.claimCampaignLane({
         ...claim,
         campaignId: lane.id,
         fence: lane.fence,
@@ -351,12 +353,7 @@ interface ClaimPlan {
   readonly share: number;
   /** The buckets that its texts spend beside their sender's. */
   readonly shared: readonly Bucket[];
-  readonly claim: (claim: {
-    seats: readonly Seat[];
-    limit: number;
-    leaseMs: number;
-    knownBeat: Date;
-  }) => Promise<ClaimResult>;
+  readonly claim: (claim: LaneClaim) => Promise<TimedClaim>;
 }
 
 /** Reserves sockets, claims at most that many rows, and lets their POSTs run on beside the loop. */
@@ -371,13 +368,8 @@ async function claimAndPost(deps: ActivityDeps, slice: Slice, plan: ClaimPlan): 
   let before = 0;
   let rows: ClaimResult['claimed'] = [];
   try {
-    before = postBefore();
-    const result = await plan.claim({
-      seats: plan.seats,
-      limit: reserved,
-      leaseMs: leaseMs(deps),
-      knownBeat: deps.knownBeat(),
-    });
+    const result = await plan.claim({ seats: plan.seats, limit: reserved });
+    before = result.postBefore;
     rows = result.claimed;
   } finally {
     for (let unused = rows.length; unused < reserved; unused += 1) sockets.release();

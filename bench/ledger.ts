@@ -2,13 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { claimCampaignLane, type ClaimResult, type Watermark } from '../db/claims.ts';
+import type { ClaimResult, Watermark } from '../db/claims.ts';
 import { createDatabase, type Database } from '../db/client.ts';
 import { migrate } from '../db/migrate.ts';
 import { recordOutcomes } from '../db/records.ts';
 import { asUser } from '../runtime/config.ts';
 import { startEmbeddedPostgres } from '../runtime/embedded-postgres.ts';
 import { ROOT } from '../test/support/engine-process.ts';
+import { claimCampaignLane } from '../test/support/claims.ts';
 import { createLedger, type Ledger, type TestCampaign } from '../test/support/ledger-rows.ts';
 import { freePort } from '../test/support/ports.ts';
 

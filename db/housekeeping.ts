@@ -1,5 +1,6 @@
 import type { Database } from './client.ts';
 import { ACCOUNT_IS_ON } from './accounts.ts';
+import { anyDue } from './pools.ts';
 import { RING_AGAIN, wakePools } from './wake.ts';
 import { skipRows } from './skipping.ts';
 
@@ -22,16 +23,22 @@ export async function handOverStranded(database: Database): Promise<number> {
   return rows.length;
 }
 
-/** Rings every pool whose work has been due for a minute: awake or not, somebody has to look. */
+const OVERDUE = `now() - interval '60 s'`;
+
+/** Rings every pool whose work has been due for a minute: awake or not, somebody has to look. A probe each: EXISTS hashed all that is planned. */
 export async function ringOverduePools(database: Database): Promise<number> {
   const rows = await database.query(
     `with late as (
        select p.id from sender_pool p join provider_account a on a.id = p.account_id
-        where ${ACCOUNT_IS_ON} and (
-          exists (select 1 from sender s join message m on m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool'
-                   where s.pool_id = p.id and s.state = 'active' and m.due_at < now() - interval '60 s')
-          or exists (select 1 from campaign c join message m on m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null
-                      where c.pool_id = p.id and c.state = 'running' and m.due_at < now() - interval '60 s'))
+         left join lateral (
+           select 1 as found from sender s cross join lateral (
+             ${anyDue({ lane: 'm.sender_id = s.id', order: 'm.sender_id, m.priority', since: OVERDUE })}) m
+            where s.pool_id = p.id and s.state = 'active' limit 1) s on true
+         left join lateral (
+           select 1 as found from campaign c cross join lateral (
+             ${anyDue({ lane: 'm.campaign_id = c.id and m.sender_id is null', order: 'm.campaign_id', since: OVERDUE })}) m
+            where c.pool_id = p.id and c.state = 'running' limit 1) c on true
+        where ${ACCOUNT_IS_ON} and (s.found is not null or c.found is not null)
         order by p.id for update of p),
      u as (update sender_pool p set awake = true from late l where p.id = l.id)
      insert into outbox (kind, ref_id) select 'wake_pool', id from late

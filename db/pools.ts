@@ -20,6 +20,7 @@ export interface CampaignLane {
 }
 
 export interface PoolWork {
+  readonly id: string;
   readonly account_id: string;
   readonly org_id: string;
   readonly senders: readonly PoolSender[];
@@ -36,25 +37,47 @@ const CROWDED = `
     where l.sender_id = s.id and l.minute > now() - interval '${REPORTS_WITHIN_MIN} minutes'), 0) >= s.segments_per_second * ${MOST_INSIDE_S}`;
 
 /**
- * What is due for a pool now: its usable senders, those of them with urgent rows, and the running
+ * One text of a lane that is due, by its own index: without an order, a plan that is made while little is planned takes
+ * any index of planned texts, and keeps to it when there are millions.
+ */
+export function anyDue({
+  lane,
+  order,
+  since = 'now()',
+}: {
+  readonly lane: string;
+  /** What its index begins with. */
+  readonly order: string;
+  readonly since?: string;
+}): string {
+  return `select 1 as found from message m where ${lane} and m.state = 'planned' and m.driver = 'pool' and m.due_at <= ${since}
+           order by ${order}, m.due_at, m.id limit 1`;
+}
+
+/**
+ * What is due for pools now: of each its usable senders, those of them with urgent rows, and the running
  * campaigns with due rows. Each question is one probe of a partial index.
  */
 const WORK = `
-select p.account_id, p.org_id,
+select p.id, p.account_id, p.org_id,
   coalesce((select jsonb_agg(jsonb_build_object('id', s.id, 'e164', s.e164, 'registration_id', s.registration_id,
               'segments_per_second', s.segments_per_second::float8, 'crowded', ${CROWDED},
-              'urgent', exists (select 1 from message m where m.sender_id = s.id and m.state = 'planned' and m.driver = 'pool' and m.due_at <= now())) order by s.id)
+              'urgent', (${anyDue({ lane: 'm.sender_id = s.id', order: 'm.sender_id, m.priority' })}) is not null) order by s.id)
      from sender s where s.pool_id = p.id and (s.state = 'active' or (s.state = 'held' and s.held_until < now()))), '[]') as senders,
   coalesce((select jsonb_agg(jsonb_build_object('id', c.id, 'fence', c.fence, 'limited', c.segments_per_second is not null or c.finish_by is not null) order by c.id)
      from campaign c where c.pool_id = p.id and c.state = 'running'
-      and exists (select 1 from message m where m.campaign_id = c.id and m.state = 'planned' and m.driver = 'pool' and m.sender_id is null and m.due_at <= now())), '[]') as campaigns
+      and (${anyDue({ lane: 'm.campaign_id = c.id and m.sender_id is null', order: 'm.campaign_id' })}) is not null), '[]') as campaigns
  from sender_pool p join provider_account a on a.id = p.account_id
-where p.id = $1::uuid and ${ACCOUNT_MAY_SEND}`;
+where p.id = any($1::uuid[]) and ${ACCOUNT_MAY_SEND}`;
 
-/** Null while the account may not send at all. */
-export async function findPoolWork(database: Database, poolId: string): Promise<PoolWork | null> {
-  const [row] = await database.query<PoolWork>(WORK, poolId);
-  return row ?? null;
+/** One for each pool; null while its account may not send at all. */
+export async function findPoolWork(
+  database: Database,
+  poolIds: readonly string[],
+): Promise<(PoolWork | null)[]> {
+  const rows = await database.query<PoolWork>(WORK, poolIds);
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return poolIds.map((id) => byId.get(id) ?? null);
 }
 
 /**

@@ -19,7 +19,7 @@ import { createRelay } from './relay.ts';
 /** Workflows that a killed worker had in its cache wait so long for it, then another takes them. */
 const STICKY_FOR = '3s';
 /** A campaign that runs and a pool that is awake hold a slot each; mostly they wait. */
-const ACTIVITIES_AT_ONCE = 500;
+const ACTIVITIES_AT_ONCE = 2_000;
 /** Each import is a process of up to 300 MB that keeps a core and Postgres busy. */
 const FILES_AT_ONCE = 2;
 /** Some wait inside for a POST. */

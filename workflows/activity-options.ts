@@ -11,9 +11,9 @@ const PROMPT = { ...PATIENT, maximumInterval: '3s' } as const;
 /** A longer pause before the next try is a timer: what fails again and again must not hold the worker's workflow tasks. */
 const HELD_FOR = '500ms';
 
-/** Slices that run for seconds and beat: a dead worker is noticed within the heartbeat timeout. */
+/** Slices that run for up to two minutes and beat: a dead worker is noticed within the heartbeat timeout. */
 export const slices = proxyActivities<EngineActivities>({
-  startToCloseTimeout: '2 minutes',
+  startToCloseTimeout: '5 minutes',
   heartbeatTimeout: '10s',
   retry: PROMPT,
 });
@@ -21,7 +21,7 @@ export const slices = proxyActivities<EngineActivities>({
 /** A pool's slices, on their own queue; 5 s without a beat and another worker takes over. */
 export const pool = proxyActivities<PoolActivities>({
   taskQueue: SENDING_QUEUE,
-  startToCloseTimeout: '2 minutes',
+  startToCloseTimeout: '5 minutes',
   heartbeatTimeout: '5s',
   retry: PROMPT,
 });

@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { recoverDeployment, type RecoveryReport } from '../../activities/recovery.ts';
 import { causeId, newId } from '../../db/ids.ts';
 import { planTexts } from '../../db/planning.ts';
-import { findPoolWork } from '../../db/pools.ts';
 import { storeReports } from '../../db/reports.ts';
 import type { InboundText, RemoteText } from '../../providers/messaging-provider.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
+import { workOf } from '../support/claims.ts';
 import { withLedger, type TestCampaign } from '../support/ledger.ts';
 
 const ledger = withLedger();
@@ -277,10 +277,10 @@ describe('a recovery', () => {
     const deps = createActivityDeps(ledger(), broken);
     const report = await recoverDeployment(deps, () => {});
     expect(report).toMatchObject({ accounts: 0, failed: [ledger().accountId] });
-    expect(await findPoolWork(ledger().database, ledger().poolId)).toBeNull();
+    expect(await workOf(ledger().database, ledger().poolId)).toBeNull();
     // Not in safe mode any more, but this account is still to be recovered.
     expect(await recover([])).toMatchObject({ accounts: 1, failed: [], epoch: null });
-    expect(await findPoolWork(ledger().database, ledger().poolId)).not.toBeNull();
+    expect(await workOf(ledger().database, ledger().poolId)).not.toBeNull();
   });
 
   test('raises the epoch and opens claims', async () => {

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { claimCampaignLane, claimOne, claimSenderLane, type ClaimResult } from '../../db/claims.ts';
+import { claimCampaignLane, claimRow, claimSenderLane } from '../support/claims.ts';
+import { claimCampaignLanes, type ClaimResult } from '../../db/claims.ts';
 import { newId } from '../../db/ids.ts';
 import { recordOutcomes, type SendRecord } from '../../db/records.ts';
+import { createLedger } from '../support/ledger-rows.ts';
 import { withLedger, type TestCampaign } from '../support/ledger.ts';
 
 const ledger = withLedger();
@@ -269,21 +271,121 @@ describe('a record', () => {
   });
 });
 
+describe('a claim of several lanes', () => {
+  const lane = (
+    campaign: Pick<TestCampaign, 'id'>,
+    wish: { sender: number; segments: number; fence?: number },
+  ) => {
+    const sender = ledger().senders[wish.sender];
+    return {
+      campaignId: campaign.id,
+      fence: wish.fence ?? 1,
+      watermark: null,
+      limit: 10,
+      seats: [{ senderId: sender?.id ?? '', sender: sender?.e164 ?? '', segments: wish.segments }],
+    };
+  };
+  const terms = { leaseMs: 20_000, knownBeat: new Date(0) };
+
+  test('gives each the rows of its own campaign, on its own senders, within its own permits', async () => {
+    const [first, second] = [
+      await ledger().addCampaign({ people: 5 }),
+      await ledger().addCampaign({ people: 5 }),
+    ];
+    const results = await claimCampaignLanes(ledger().database, terms, [
+      lane(first, { sender: 0, segments: 2 }),
+      lane(second, { sender: 1, segments: 3 }),
+    ]);
+    expect(results.map(({ claimed }) => claimed.length)).toEqual([2, 3]);
+    const places = results.map(({ claimed }) => [
+      ...new Set(claimed.map((text) => `${text.campaign_id} ${text.sender_id}`)),
+    ]);
+    expect(places).toEqual([
+      [`${first.id} ${ledger().senders[0]?.id}`],
+      [`${second.id} ${ledger().senders[1]?.id}`],
+    ]);
+    expect(results[0]?.last?.id).toBe(results[0]?.claimed.at(-1)?.id);
+  });
+
+  test('moves no row twice, though two of them are the same lane', async () => {
+    const campaign = await ledger().addCampaign({ people: 4 });
+    const results = await claimCampaignLanes(ledger().database, terms, [
+      lane(campaign, { sender: 0, segments: 3 }),
+      lane(campaign, { sender: 1, segments: 3 }),
+    ]);
+    const claimed = results.flatMap((result) => result.claimed);
+    expect(new Set(claimed.map(({ id }) => id)).size).toBe(claimed.length);
+    expect(claimed.every(({ attempt }) => attempt === 1)).toBe(true);
+  });
+
+  test('leaves alone the lane whose campaign changed, and serves the others', async () => {
+    const [stale, fresh] = [
+      await ledger().addCampaign({ people: 2 }),
+      await ledger().addCampaign({ people: 2 }),
+    ];
+    const results = await claimCampaignLanes(ledger().database, terms, [
+      lane(stale, { sender: 0, segments: 5, fence: 7 }),
+      lane(fresh, { sender: 1, segments: 5 }),
+    ]);
+    expect(results.map(({ claimed }) => claimed.length)).toEqual([0, 2]);
+  });
+
+  test('keeps budgets, prices and caps of orgs apart', async () => {
+    const { database, urls } = ledger();
+    const [poor, rich] = [await createLedger(database, urls), await createLedger(database, urls)];
+    const price = (orgId: string, micros: number) =>
+      database.query(
+        `insert into rate_card (id, org_id, provider, direction, price_micros, currency, source, valid_from)
+         values ($1::uuid, $2::uuid, 'twilio', 'outbound', $3::bigint, 'USD', 'test', '2020-01-01') returning 1 as done`,
+        newId(),
+        orgId,
+        micros,
+      );
+    await price(poor.orgId, 100);
+    await price(rich.orgId, 7);
+    await database.query(
+      `insert into budget (org_id, cap_micros, currency) values ($1::uuid, 250, 'USD'), ($2::uuid, 1000, 'USD') returning 1 as done`,
+      poor.orgId,
+      rich.orgId,
+    );
+    await database.query(
+      'update org set texts_per_day = 1 where id = $1::uuid returning 1 as done',
+      rich.orgId,
+    );
+    const lanes = [poor, rich].map(async (org) => ({
+      ...lane(await org.addCampaign({ people: 3 }), { sender: 0, segments: 10 }),
+      seats: org.senders.map(({ id, e164 }) => ({ senderId: id, sender: e164, segments: 10 })),
+    }));
+    const results = await claimCampaignLanes(database, terms, await Promise.all(lanes));
+    expect(results.map(({ claimed, overBudget }) => [claimed.length, overBudget])).toEqual([
+      [2, true],
+      [3, false],
+    ]);
+    const money = await database.query(
+      'select reserved_micros::int as reserved from budget where org_id = any($1::uuid[]) order by reserved_micros desc',
+      [poor.orgId, rich.orgId],
+    );
+    expect(money).toEqual([{ reserved: 200 }, { reserved: 21 }]);
+    const paced = await database.query('select distinct org_id from contact_pace');
+    expect(paced).toEqual([{ org_id: rich.orgId }]);
+  });
+});
+
 test('a claim of one row binds a free sender, and a second claim of it finds nothing', async () => {
   const campaign = await ledger().addCampaign({ driver: 'conversation' });
   const messageId = campaign.people[0]?.messageId ?? '';
   const [sender = { id: '', e164: '' }] = ledger().senders;
   const seat = { senderId: sender.id, sender: sender.e164, segments: 1 };
-  const first = await claimOne(ledger().database, {
+  const first = await claimRow(ledger().database, {
     messageId,
-    seat,
+    seats: [seat],
     leaseMs: 20_000,
     knownBeat: new Date(0),
   });
   expect(first.claimed.map((message) => message.sender)).toEqual([sender.e164]);
-  const second = await claimOne(ledger().database, {
+  const second = await claimRow(ledger().database, {
     messageId,
-    seat,
+    seats: [seat],
     leaseMs: 20_000,
     knownBeat: new Date(0),
   });

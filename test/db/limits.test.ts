@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { claimCampaignLane, claimSenderLane, type ClaimResult } from '../../db/claims.ts';
+import { claimCampaignLane, claimSenderLane, workOf } from '../support/claims.ts';
+import type { ClaimResult } from '../../db/claims.ts';
 import { newId } from '../../db/ids.ts';
-import { findPoolWork } from '../../db/pools.ts';
 import { expireLeases, noteAbsent } from '../../db/reconcile.ts';
 import { recordOutcomes, type SendRecord } from '../../db/records.ts';
 import { storeReports } from '../../db/reports.ts';
@@ -344,7 +344,7 @@ describe('a kill switch', () => {
 
 describe('a sender', () => {
   const senders = async (): Promise<string[]> =>
-    ((await findPoolWork(ledger().database, ledger().poolId))?.senders ?? [])
+    ((await workOf(ledger().database, ledger().poolId))?.senders ?? [])
       .filter(({ crowded }) => !crowded)
       .map(({ id }) => id);
 

@@ -2,12 +2,12 @@ import { createServer, type AddressInfo } from 'node:net';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createSendingActivities, type SendPlannedResult } from '../../activities/sending.ts';
-import { claimCampaignLane, claimOne, claimSenderLane, type ClaimResult } from '../../db/claims.ts';
+import { claimCampaignLane, claimRow, claimSenderLane, workOf } from '../support/claims.ts';
+import type { ClaimResult } from '../../db/claims.ts';
 import { createDatabase } from '../../db/client.ts';
 import { beat } from '../../db/deployment.ts';
 import { newId } from '../../db/ids.ts';
 import { ringEverything } from '../../db/outbox.ts';
-import { findPoolWork } from '../../db/pools.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
 import { withLedger, type TestCampaign } from '../support/ledger.ts';
 
@@ -87,9 +87,9 @@ describe('the heart', () => {
     [
       'single text',
       (campaign, seat) =>
-        claimOne(ledger().database, {
+        claimRow(ledger().database, {
           messageId: campaign.people[0]?.messageId ?? '',
-          seat: { ...seat, segments: 10 },
+          seats: [{ ...seat, segments: 10 }],
           leaseMs: 20_000,
           knownBeat: new Date(0),
         }),
@@ -119,7 +119,7 @@ describe('the heart', () => {
     await ledger().addCampaign();
     await ledger().database.query('update sender_pool set awake = true returning 1 as done');
     await setBeat('11 s');
-    expect(await findPoolWork(ledger().database, ledger().poolId)).toBeNull();
+    expect(await workOf(ledger().database, ledger().poolId)).toBeNull();
     const provider = createScriptedProvider();
     const { sendPlanned } = createSendingActivities(createActivityDeps(ledger(), provider));
     const { poolId } = ledger();
@@ -130,7 +130,7 @@ describe('the heart', () => {
     expect(result.waitMs).toBeGreaterThan(0);
     expect(provider.sent).toEqual([]);
     await setBeat('1 s');
-    expect(await findPoolWork(ledger().database, poolId)).not.toBeNull();
+    expect(await workOf(ledger().database, poolId)).not.toBeNull();
   });
 
   test.each([
@@ -145,7 +145,7 @@ describe('the heart', () => {
     expect((await beat(ledger().database, null)).gapNoticed).toBe(true);
     expect(await account()).toEqual({ gap: true, sinceBeat: true, noticedNow: true });
     // The heart beats, and the gap alone keeps the account closed now.
-    expect(await findPoolWork(ledger().database, ledger().poolId)).toBeNull();
+    expect(await workOf(ledger().database, ledger().poolId)).toBeNull();
   });
 
   test('that beats in time notices nothing', async () => {

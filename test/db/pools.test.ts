@@ -5,9 +5,10 @@ import { createSendingActivities } from '../../activities/sending.ts';
 import { expirePlanned, ringOverduePools } from '../../db/housekeeping.ts';
 import { newId } from '../../db/ids.ts';
 import { findPlanningCampaign } from '../../db/planning.ts';
-import { findPoolWork, handToPool, letPoolSleep } from '../../db/pools.ts';
+import { handToPool, letPoolSleep } from '../../db/pools.ts';
 import { wakePools } from '../../db/wake.ts';
 import { createActivityDeps, createScriptedProvider } from '../support/activity-deps.ts';
+import { workOf } from '../support/claims.ts';
 import { withLedger } from '../support/ledger.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -309,7 +310,7 @@ describe('a hold', () => {
     expect(await findPlanningCampaign(ledger().database, campaign.id)).toMatchObject({
       pool_rate: 200,
     });
-    expect((await findPoolWork(ledger().database, ledger().poolId))?.senders).toHaveLength(2);
+    expect((await workOf(ledger().database, ledger().poolId))?.senders).toHaveLength(2);
   });
 
   test.each([

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { claimCampaignLane } from '../../db/claims.ts';
+import { claimCampaignLane } from '../support/claims.ts';
 import { beat, findLostSpan, leaveSafeMode, type Beat } from '../../db/deployment.ts';
 import { withLedger } from '../support/ledger.ts';
 

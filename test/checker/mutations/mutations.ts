@@ -229,8 +229,8 @@ export const HOLDING_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: 'db/pools.ts',
-        find: "where c.pool_id = p.id and c.state = 'running'\n      and exists",
-        replace: 'where c.pool_id = p.id\n      and exists',
+        find: "where c.pool_id = p.id and c.state = 'running'\n      and (",
+        replace: 'where c.pool_id = p.id\n      and (',
       },
       {
         file: 'db/claims.ts',
