@@ -7,6 +7,8 @@ export interface GroupCommitOptions<Item, Result> {
   readonly maxQueued: number;
   /** How long (ms) a batch waits at most while more keeps arriving; not at all where nothing is said. */
   readonly lingerMs?: number;
+  /** Items for which it waits no longer: writing them goes on beside the reading of others. */
+  readonly enough?: number;
   /** Batches that may be written beside each other, where their order does not matter; 1 where nothing is said. */
   readonly batchesAtOnce?: number;
   readonly sizeOf: (item: Item) => number;
@@ -33,6 +35,7 @@ interface Waiting<Item, Result> {
  */
 export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item, Result>) {
   const queue: Waiting<Item, Result>[] = [];
+  const { maxItems, lingerMs = 0, enough = maxItems } = options;
   const writing = new Set<Promise<void>>();
   const gathering = new Set<Promise<void>>();
 
@@ -61,13 +64,30 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
     }
   };
 
+  let whenEnough = (): void => {};
+  /** One turn of the event loop gathers what arrived together; a linger, what keeps arriving. */
+  const gather = async (): Promise<void> => {
+    await new Promise(setImmediate);
+    const until = performance.now() + lingerMs;
+    for (let seen = 0; seen < queue.length && queue.length < enough && performance.now() < until;) {
+      seen = queue.length;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, STEP_MS);
+        whenEnough = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  };
+
   const start = (): void => {
     if (queue.length > 0 && writing.size < (options.batchesAtOnce ?? 1) && gathering.size === 0)
       gathering.add(next());
   };
 
   const next = async (): Promise<void> => {
-    await gather(queue, options);
+    await gather();
     const write = writeBatch(takeBatch(queue, options));
     writing.add(write);
     gathering.clear();
@@ -85,6 +105,7 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
         throw new OverloadedError('too many writes are waiting');
       return new Promise<Result>((resolve, reject) => {
         queue.push({ item, resolve, reject });
+        if (queue.length >= enough) whenEnough();
         start();
       });
     },
@@ -98,19 +119,6 @@ export function createGroupCommit<Item, Result>(options: GroupCommitOptions<Item
 
 /** A linger ends when nothing came for so long (ms): whoever waits for our answers sends no more before them. */
 const STEP_MS = 1;
-
-/** One turn of the event loop gathers what arrived together; a linger, what keeps arriving. */
-async function gather<Item, Result>(
-  queue: readonly Waiting<Item, Result>[],
-  { lingerMs = 0, maxItems }: GroupCommitOptions<Item, Result>,
-): Promise<void> {
-  await new Promise(setImmediate);
-  const until = performance.now() + lingerMs;
-  for (let seen = 0; seen < queue.length && queue.length < maxItems && performance.now() < until;) {
-    seen = queue.length;
-    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
-  }
-}
 
 function takeBatch<Item, Result>(
   queue: Waiting<Item, Result>[],

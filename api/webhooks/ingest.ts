@@ -23,6 +23,8 @@ const QUEUE = { inbound: 50_000, reports: 20_000 } as const;
 const BATCH = { maxItems: 200, maxBytes: 1_000_000 } as const;
 /** Nobody waits for a report; without a linger, batches at 1,000 texts a second hold nine, and cost twice as much each. */
 const REPORTS_LINGER_MS = 30;
+/** While Postgres writes these, others are read and verified: with batches of all that came, one waited for the other. */
+const ENOUGH_REPORTS = 50;
 
 /**
  * Stores webhooks with their neighbours, in one transaction a batch. Each call resolves after the
@@ -53,6 +55,7 @@ export function createIngest(deps: { readonly database: Database; readonly notif
     ...BATCH,
     maxQueued: QUEUE.reports,
     lingerMs: REPORTS_LINGER_MS,
+    enough: ENOUGH_REPORTS,
     // Statuses have ranks, and rows are locked in the order of their ids.
     batchesAtOnce: 3,
     sizeOf: ({ raw }) => raw.length,
