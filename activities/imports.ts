@@ -4,16 +4,18 @@ import type { Database } from '../db/client.ts';
 import {
   endImport,
   findImport,
+  packImportChunk,
   startImport,
   writeImportChunk,
   type ImportRow,
+  type PackedChunk,
 } from '../db/imports.ts';
 import { mapColumns } from '../domain/columns.ts';
 import { faultPoint } from '../faults/points.ts';
 import { addRow, emptyChunk, type Chunk } from './contact-chunk.ts';
 import { BadFileError, readHeader, readRows } from './contact-file.ts';
 import type { ActivityDeps } from './deps.ts';
-import { createZoneSets, type ZoneSets } from './zone-sets.ts';
+import { createZoneSets } from './zone-sets.ts';
 
 export interface RunImportResult {
   readonly state: string;
@@ -25,7 +27,7 @@ const ROWS_A_CHUNK = 5_000;
 /** A row may have 64 kB: 5,000 such ones are no chunk. */
 const BYTES_A_CHUNK = 2 ** 20;
 /** Chunks that wait to be written while more is read. */
-const CHUNKS_AHEAD = 2;
+const CHUNKS_AHEAD = 1;
 /** A process of its own takes a second to start, as long as the worker takes for some ten thousand rows. */
 const APART_FROM_BYTES = 2 ** 20;
 
@@ -83,11 +85,9 @@ async function importRows(database: Database, row: ImportRow): Promise<'finished
   /** Hands on what was gathered, one chunk behind the other, while more is read; true when somebody cancelled. */
   const flush = async (): Promise<boolean> => {
     if (writing.length >= CHUNKS_AHEAD && (await writing.shift())) return true;
-    const full = chunk;
-    chunk = emptyChunk(full.toRow, full.toByte);
-    last = last.then(
-      (isCancelled) => isCancelled || writeChunk(database, row, { chunk: full, zoneSets }),
-    );
+    const packed = packImportChunk({ import: row, ...chunk, zoneSetIds: await zoneSets.ids() });
+    chunk = emptyChunk(chunk.toRow, chunk.toByte);
+    last = last.then((isCancelled) => isCancelled || writeChunk(database, packed));
     // Awaited later; until then nobody listens.
     last.catch(() => {});
     writing.push(last);
@@ -118,15 +118,10 @@ function isFull({ fromRow, toRow, fromByte, toByte }: Chunk): boolean {
 }
 
 /** Returns whether somebody asked to cancel. Rejects where the chunk is another's: going on would end the file before its last chunk. */
-async function writeChunk(
-  database: Database,
-  row: ImportRow,
-  { chunk, zoneSets }: { readonly chunk: Chunk; readonly zoneSets: ZoneSets },
-): Promise<boolean> {
-  const zoneSetIds = await zoneSets.ids();
+async function writeChunk(database: Database, chunk: PackedChunk): Promise<boolean> {
   faultPoint('import.storing');
-  const { moved } = await writeImportChunk(database, { import: row, ...chunk, zoneSetIds });
-  if (!moved) throw new Error('another worker goes on with this import');
+  const outcome = await writeImportChunk(database, chunk);
+  if (outcome === 'overtaken') throw new Error('another worker goes on with this import');
   faultPoint('import.stored');
-  return (await findImport(database, row.id))?.cancel_requested ?? true;
+  return outcome === 'cancelled';
 }

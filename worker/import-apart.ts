@@ -12,7 +12,7 @@ import { createLogger } from '../runtime/logger.ts';
 import { isMain } from '../runtime/is-main.ts';
 
 /** Left to itself, Node lets garbage pile up. With less than this it does little but collect it. */
-const MEMORY = ['--max-old-space-size=160', '--max-semi-space-size=8'];
+const MEMORY = ['--max-old-space-size=148', '--max-semi-space-size=8'];
 
 /** Imports a file. A signal kills the process at once: what was not stored yet is read again. */
 export async function importApart(importId: string, signal: AbortSignal): Promise<void> {

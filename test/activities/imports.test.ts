@@ -173,9 +173,7 @@ describe('an import', () => {
 
   test('is not ended by a worker whose chunk is still being written by another', async () => {
     const file = await upload(dirtyFile(ROWS, '505'));
-    const overtaken = aroundChunk(3, () =>
-      Promise.resolve([{ moved: 0, accepted: 0, rejected: 0 }]),
-    );
+    const overtaken = aroundChunk(3, () => Promise.resolve([{ outcome: 'overtaken' }]));
     await expect(run(file, overtaken)).rejects.toThrow(/another worker/);
     expect(await view(file)).toMatchObject({ state: 'running' });
     expect(await run(file)).toEqual({ state: 'finished', rows: ROWS });

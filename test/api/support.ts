@@ -6,6 +6,7 @@ import {
   endImport,
   findImport,
   findZoneSets,
+  packImportChunk,
   startImport,
   writeImportChunk,
 } from '../../db/imports.ts';
@@ -242,7 +243,7 @@ export async function decideRows(
   if (row === null) throw new Error('the import was not stored');
   const place = { zones: ['America/New_York'], places: ['US-NY'] };
   const zoneSetIds = await findZoneSets(api.engine, [place]);
-  await writeImportChunk(api.engine, {
+  const chunk = packImportChunk({
     import: row,
     fromRow: 0,
     toRow: people.length + 1,
@@ -268,6 +269,7 @@ export async function decideRows(
       },
     ],
   });
+  await writeImportChunk(api.engine, chunk);
   const end = { importId, state: 'finished', problem: null, problemRow: null } as const;
   await endImport(api.engine, end);
 }
