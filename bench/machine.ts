@@ -12,6 +12,7 @@ import { startTemporalCluster } from './temporal-postgres.ts';
 export interface MachineOptions {
   readonly name: string;
   readonly workers?: number;
+  readonly ingests?: number;
   readonly settings?: Readonly<Record<string, string>>;
   /**
    * Counts Postgres' statements, logs the plans of some that took 25 ms, and writes CPU profiles of our processes
@@ -64,7 +65,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     postgresSettings: options.profile === true ? COUNT_STATEMENTS : {},
     temporal: cluster ?? 'file',
     workers: options.workers ?? 1,
-    ingest: true,
+    ingests: options.ingests ?? 1,
     folder,
     nodeOptions: options.profile === true ? ['--cpu-prof', `--cpu-prof-dir=${folder}/cpu`] : [],
     settings: { ...SETTINGS, ...options.settings },

@@ -24,7 +24,7 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   workflows,
 };
 const HELP = [
-  'npm run bench -- <scenario> … | all  [--seconds N] [--size N] [--rate N] [--workers N] [--temporal dev|postgres] [--profile]',
+  'npm run bench -- <scenario> … | all  [--seconds N] [--size N] [--rate N] [--workers N] [--ingests N] [--temporal dev|postgres] [--profile]',
   '',
   ...Object.entries(SCENARIOS).map(([name, { about }]) => `  ${name.padEnd(9)} ${about}`),
   '',
@@ -62,6 +62,7 @@ function readArguments(): { scenarios: [string, Scenario][]; options: BenchOptio
         size: { type: 'string' },
         rate: { type: 'string' },
         workers: { type: 'string', default: '1' },
+        ingests: { type: 'string', default: '1' },
         temporal: { type: 'string', default: 'dev' },
         profile: { type: 'boolean', default: false },
       },
@@ -79,6 +80,7 @@ function readArguments(): { scenarios: [string, Scenario][]; options: BenchOptio
     const { temporal, profile } = values;
     const [seconds, size, rate] = [values.seconds, values.size, values.rate].map(toNumber);
     const workers = toNumber(values.workers) ?? 1;
+    const ingests = toNumber(values.ingests) ?? 1;
     return {
       scenarios,
       options: {
@@ -86,6 +88,7 @@ function readArguments(): { scenarios: [string, Scenario][]; options: BenchOptio
         size: size ?? null,
         rate: rate ?? null,
         workers,
+        ingests,
         temporal,
         profile,
       },

@@ -9,6 +9,8 @@ export interface BenchOptions {
   /** Texts a second, where a scenario is paced. */
   readonly rate: number | null;
   readonly workers: number;
+  /** Processes for webhooks. */
+  readonly ingests: number;
   /** Prints Postgres' dearest statements and keeps CPU profiles. */
   readonly profile: boolean;
   readonly temporal: 'dev' | 'postgres';

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { campaignSchema } from '../cli/demo-client.ts';
-import { peopleCsv } from '../test/support/stack/campaigns.ts';
+import { peopleCsv, type LaunchedCampaign } from '../test/support/stack/campaigns.ts';
 import type { Reporter } from './figure.ts';
 import { drained, readCreates, readState } from './journal.ts';
 import { startMachine, type Machine } from './machine.ts';
@@ -12,6 +12,8 @@ import { rawLoop } from './raw/loop.ts';
 import type { Scenario } from './scenario.ts';
 
 const SENDERS = 20;
+/** One worker runs a pool at a time: several of them share two campaigns each, with a pool of its own. */
+const CAMPAIGNS_A_WORKER = 2;
 /** Starts are booked a fiftieth further apart than the rate asks, and a pool rests between its slices. */
 const HEADROOM = 1.1;
 const WARM_UP_MS = 5_000;
@@ -27,8 +29,9 @@ const BACKLOG_S = 2;
 export const send: Scenario = {
   about: 'texts a second through everything, with two signed delivery reports each',
   run: async (reporter, options) => {
-    const { workers, profile, temporal } = options;
-    const machine = await startMachine({ name: 'send', workers, profile, temporal });
+    const { workers, ingests, profile, temporal } = options;
+    const machine = await startMachine({ name: 'send', workers, ingests, profile, temporal });
+    const campaigns = workers === 1 ? 1 : workers * CAMPAIGNS_A_WORKER;
     const rate = options.rate ?? RATE;
     const seconds = options.seconds ?? SECONDS;
     // A long run is about the steady rate alone, a short one shows no more than that it works.
@@ -36,7 +39,7 @@ export const send: Scenario = {
     try {
       const raw = await rawLoop(machine.folder, Math.min(seconds, 15));
       reporter.add({ name: 'send.raw', value: raw, unit: 'texts/s' });
-      const steady = await sendAt(machine, reporter, { area: '303', rate, seconds });
+      const steady = await sendAt(machine, reporter, { area: '303', rate, seconds, campaigns });
       report(reporter, { name: 'send', run: steady, raw });
       let fastest = steady;
       for (const [index, times] of LADDER.entries()) {
@@ -44,6 +47,7 @@ export const send: Scenario = {
           area: String(404 + index),
           rate: rate * times,
           seconds: Math.max(5, seconds / 2),
+          campaigns,
         };
         if (!climbs || !isSustained(fastest)) break;
         const run = await sendAt(machine, reporter, step);
@@ -80,19 +84,30 @@ async function sendAt(
     area,
     rate,
     seconds,
-  }: { readonly area: string; readonly rate: number; readonly seconds: number },
+    campaigns,
+  }: {
+    readonly area: string;
+    readonly rate: number;
+    readonly seconds: number;
+    readonly campaigns: number;
+  },
 ): Promise<Run> {
   const { stack, meter } = machine;
-  const people = Math.ceil(rate * (seconds + WARM_UP_MS / 1_000));
+  const people = Math.ceil((rate * (seconds + WARM_UP_MS / 1_000)) / campaigns) * campaigns;
   reporter.say(`${rate} texts/s for ${seconds} s: importing ${people} people`);
-  const campaign = await stack.prepare({
-    name: `send-${area}`,
-    csv: peopleCsv(area, people),
-    senders: SENDERS,
-    segmentsPerSecond: (rate / SENDERS) * HEADROOM,
-    replyWindowSeconds: 1,
-  });
-  await stack.api.post(`${campaign.path}/launch`, campaignSchema);
+  const each = people / campaigns;
+  const prepared: LaunchedCampaign[] = [];
+  for (let n = 0; n < campaigns; n += 1)
+    prepared.push(
+      await stack.prepare({
+        name: `send-${area}-${n}`,
+        csv: peopleCsv(area, each, n * each),
+        senders: SENDERS,
+        segmentsPerSecond: (rate / campaigns / SENDERS) * HEADROOM,
+        replyWindowSeconds: 1,
+      }),
+    );
+  for (const { path } of prepared) await stack.api.post(`${path}/launch`, campaignSchema);
   const launchedAt = Date.now();
   await sleep(WARM_UP_MS);
   const stop = meter.start();
@@ -101,7 +116,7 @@ async function sendAt(
   const until = Date.now();
   const cpu = stop();
   const { waiting } = await readState(stack.urls.simulator);
-  await stack.finished(campaign, DRAIN_WITHIN_MS);
+  for (const campaign of prepared) await stack.finished(campaign, DRAIN_WITHIN_MS);
   await drained(stack.urls.simulator, DRAIN_WITHIN_MS);
   const times = await readCreates(machine, launchedAt);
   const between = (low: number, high: number): number =>

@@ -25,6 +25,7 @@ export const webhooks: Scenario = {
     const machine = await startMachine({
       name: 'webhooks',
       workers: 0,
+      ingests: options.ingests,
       profile: options.profile,
       temporal: options.temporal,
     });
@@ -102,7 +103,7 @@ async function post(
 ): Promise<LoadResult> {
   const { name, unit, floor, file, connections } = run;
   const stop = machine.meter.start();
-  const result = await load({ file, connections, origin: machine.stack.urls.webhooks });
+  const result = await load({ file, connections, origins: machine.stack.urls.ingests });
   const cpu = stop();
   const { perSecond: value, p50Ms, p99Ms, statuses } = result;
   const requests = Object.values(statuses).reduce((sum, n) => sum + n, 0);
@@ -130,7 +131,7 @@ async function rawFloor(bench: Bench, texts: readonly AcceptedText[]): Promise<n
     });
     const { perSecond, p99Ms, statuses } = await load({
       file,
-      origin: server.origin,
+      origins: [server.origin],
       connections: CONNECTIONS,
     });
     await server.stop();

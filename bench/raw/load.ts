@@ -4,8 +4,8 @@ import { Agent } from 'undici';
 import { z } from 'zod';
 import { percentile } from '../figure.ts';
 
-const { file, origin, connections } = z
-  .object({ file: z.string(), origin: z.string(), connections: z.number() })
+const { file, origins, connections } = z
+  .object({ file: z.string(), origins: z.array(z.string()).min(1), connections: z.number() })
   .parse(JSON.parse(process.argv[2] ?? '{}'));
 
 export interface LoadResult {
@@ -27,23 +27,23 @@ const lines = (await readFile(file, 'utf8'))
   .split('\n')
   .filter((line) => line !== '')
   .map((line) => JSON.parse(line) as Line);
-const agent = new Agent({ connections, pipelining: 1 });
+const agent = new Agent({ connections: Math.ceil(connections / origins.length), pipelining: 1 });
 const took: number[] = [];
 const statuses: Record<string, number> = {};
 let next = 0;
 
-async function sender(): Promise<void> {
+async function sender(origin: string): Promise<void> {
   for (let index = next++; index < lines.length; index = next++) {
     const line = lines[index];
     if (line === undefined) return;
     const from = performance.now();
-    const status = await post(line);
+    const status = await post(origin, line);
     took.push(performance.now() - from);
     statuses[status] = (statuses[status] ?? 0) + 1;
   }
 }
 
-async function post({ path, signature, body }: Line): Promise<number> {
+async function post(origin: string, { path, signature, body }: Line): Promise<number> {
   try {
     const answer = await agent.request({
       origin,
@@ -63,7 +63,9 @@ async function post({ path, signature, body }: Line): Promise<number> {
 }
 
 const from = performance.now();
-await Promise.all(Array.from({ length: connections }, sender));
+await Promise.all(
+  Array.from({ length: connections }, (_, n) => sender(origins[n % origins.length] ?? '')),
+);
 const seconds = (performance.now() - from) / 1_000;
 const result: LoadResult = {
   perSecond: lines.length / seconds,

@@ -51,7 +51,8 @@ const resultSchema = z.object({
 /** Sends every line of the file, from a process of its own. */
 export async function load(settings: {
   readonly file: string;
-  readonly origin: string;
+  /** The connections are spread over these. */
+  readonly origins: readonly string[];
   readonly connections: number;
 }): Promise<LoadResult> {
   let output = '';

@@ -73,7 +73,7 @@ const stack = await startStack({
   postgres: 'own',
   temporal: 'file',
   workers: 2,
-  ingest: true,
+  ingests: 1,
   folder,
   settings: SETTINGS,
 });

@@ -14,7 +14,7 @@ let stack: Stack;
 let campaign: LaunchedCampaign;
 let sender = '';
 beforeAll(async () => {
-  stack = await startStack({ ingest: true });
+  stack = await startStack({ ingests: 1 });
   // Each webhook is tried six times within some seconds: a restart fits between.
   await stack.steer('PUT', 'settings', { webhookRetryMs: 300 });
   campaign = await stack.launch({

@@ -18,7 +18,7 @@ beforeAll(async () => {
   stack = await startStack({
     postgres: 'own',
     temporal: { address: testTemporalAddress(), namespace: newNamespace() },
-    ingest: true,
+    ingests: 1,
   });
   // All tries of a webhook are gone long before the database is back.
   await stack.steer('PUT', 'settings', { webhookRetryMs: 50 });

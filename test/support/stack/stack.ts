@@ -49,8 +49,8 @@ export interface StackOptions {
   /** A server of its own, with a store that survives it or not, or a namespace of another. */
   readonly temporal: 'file' | 'memory' | { readonly address: string; readonly namespace: string };
   readonly workers?: number;
-  /** Webhooks go to a process of their own. */
-  readonly ingest?: boolean;
+  /** Processes of their own for webhooks; the API takes them where there is none. */
+  readonly ingests?: number;
   /** Settings of all processes. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Where data, logs and journals go, and stay; a temporary one without. */
@@ -78,7 +78,13 @@ export interface Stack {
   readonly part: (name: string) => Part;
   /** Fault points that struck so far. */
   readonly strikes: readonly Strike[];
-  readonly urls: { readonly webhooks: string; readonly simulator: string };
+  readonly urls: {
+    /** Where the provider sends webhooks to. */
+    readonly webhooks: string;
+    /** Every process that takes them. */
+    readonly ingests: readonly string[];
+    readonly simulator: string;
+  };
   /** host:port. */
   readonly temporalAddress: string;
   /** Another org with an account of its own at the same simulator. */
@@ -130,14 +136,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const servers = await startServers(options, folder);
   const strikes: Strike[] = [];
   const pids: number[] = [];
-  const { env, urls } = await environment(options, { ...servers, files });
+  const { env, urls, ingestPorts } = await environment(options, { ...servers, files });
   const parts = new Map(
-    names(options).map(([name, command]): [string, Part] => [
+    names(options, ingestPorts).map(([name, command, own]): [string, Part] => [
       name,
       createPart({
         name,
         command,
-        env,
+        env: { ...env, ...own },
         nodeOptions: options.nodeOptions ?? [],
         logFile: join(folder, `${name}.log`),
         onStrike: (strike) => void strikes.push(strike),
@@ -260,17 +266,20 @@ async function startServers(options: StackOptions, folder: string): Promise<Serv
   return { urls, ...place, postgres: ownPostgres, temporal: ownTemporal };
 }
 
-function names(options: StackOptions): [string, EngineCommand][] {
-  const workers = Array.from(
-    { length: options.workers ?? 1 },
-    (_, index): [string, EngineCommand] => [`worker-${index + 1}`, 'worker'],
-  );
-  return [
-    ['simulator', 'simulator'],
-    ['api', 'api'],
-    ...(options.ingest === true ? ([['ingest', 'ingest']] as [string, EngineCommand][]) : []),
-    ...workers,
-  ];
+/** A part's name, what it runs, and what its environment has of its own. */
+type Named = [name: string, command: EngineCommand, own?: Readonly<Record<string, string>>];
+
+function names(options: StackOptions, ports: readonly number[]): Named[] {
+  const workers = Array.from({ length: options.workers ?? 1 }, (_, index): Named => [
+    `worker-${index + 1}`,
+    'worker',
+  ]);
+  const ingests = ports.map((port, index): Named => [
+    index === 0 ? 'ingest' : `ingest-${index + 1}`,
+    'ingest',
+    { INGEST_PORT: String(port) },
+  ]);
+  return [['simulator', 'simulator'], ['api', 'api'], ...ingests, ...workers];
 }
 
 async function environment(
@@ -282,22 +291,21 @@ async function environment(
     files,
   }: Servers & { files: { readonly simulatorJournal: string; readonly beat: string } },
 ) {
-  const [apiPort, ingestPort, simulatorPort] = [
-    await freePort(),
-    await freePort(),
-    await freePort(),
-  ];
+  const [apiPort, simulatorPort] = [await freePort(), await freePort()];
+  const ingestPorts: number[] = [];
+  while (ingestPorts.length < (options.ingests ?? 0)) ingestPorts.push(await freePort());
   const api = `http://127.0.0.1:${apiPort}`;
-  const webhooks = options.ingest === true ? `http://127.0.0.1:${ingestPort}` : api;
+  const ingests = ingestPorts.map((port) => `http://127.0.0.1:${port}`);
+  const webhooks = ingests[0] ?? api;
   return {
-    urls: { api, webhooks, simulator: `http://127.0.0.1:${simulatorPort}` },
+    ingestPorts,
+    urls: { api, webhooks, ingests, simulator: `http://127.0.0.1:${simulatorPort}` },
     env: {
       DATABASE_URL: urls.ownerUrl,
       DATABASE_POOL_SIZE: '5',
       TEMPORAL_ADDRESS: address,
       TEMPORAL_NAMESPACE: namespace,
       API_PORT: String(apiPort),
-      INGEST_PORT: String(ingestPort),
       PUBLIC_URL: webhooks,
       KEY_ENCRYPTION_KEY: TEST_KEY,
       BEAT_FILE: files.beat,
