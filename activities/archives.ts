@@ -156,7 +156,10 @@ async function walk(
     const isAtEnd = at === null || at.state !== how.state || at.cursorId === at.endId;
     if (isAtEnd || slices === SLICES_A_ROUND) return { slices, files, isAtEnd };
     const slice = await how.read(database, at);
-    const { stored, written } = await storeSlice(storage, month, slice);
+    const { stored, written } =
+      how.state === 'dropping'
+        ? { stored: [], written: await checkSlice(storage, slice) }
+        : await storeSlice(storage, month, slice);
     // Another worker, believed dead, may still be at it: what it wrote is as good.
     await noteSlice(database, at, { slice, stored });
     faultPoint('archive.noted');
@@ -173,7 +176,8 @@ async function storeSlice(
   const stored: StoredGroup[] = [];
   let written = 0;
   for (const group of slice.groups) {
-    const file = await storeGroup(storage, { month, n: slice.n }, group);
+    const sha256 = hashLines(Buffer.from(group.lines, 'utf8'));
+    const file = await storeGroup(storage, chunkKey(group, { month, n: slice.n, sha256 }), group);
     stored.push(file);
     if (file.isNew) written += 1;
   }
@@ -183,12 +187,11 @@ async function storeSlice(
 /** Makes sure that a file holds these lines: by reading it, and where it does not, by writing it and reading it again. */
 async function storeGroup(
   storage: ObjectStorage,
-  place: { readonly month: string; readonly n: number },
+  key: string,
   group: SliceGroup,
 ): Promise<StoredGroup & { readonly isNew: boolean }> {
   const lines = Buffer.from(group.lines, 'utf8');
   const sha256 = hashLines(lines);
-  const key = chunkKey(group, { ...place, sha256 });
   const before = await storage.get(key);
   if (before !== null && (await holds(before, sha256)))
     return { group, key, sha256, bytes: before.length, isNew: false };
@@ -199,6 +202,27 @@ async function storeGroup(
     throw new Error(`the storage does not hold what it was given for ${key}`);
   faultPoint('archive.stored');
   return { group, key, sha256, bytes: after.length, isNew: true };
+}
+
+/**
+ * Makes sure that the files of a slice are as the manifest says, for the last time: one that is lost or damaged is written again.
+ * Returns how many. The manifest stays as it is: rows cannot have changed since, but what is told beside them may be gone.
+ */
+async function checkSlice(storage: ObjectStorage, slice: Slice): Promise<number> {
+  let written = 0;
+  for (const [index, group] of slice.groups.entries()) {
+    const known = slice.known[index];
+    if (known == null) throw new Error(`texts of slice ${slice.n} are in no file`);
+    const file = await storage.get(known.key);
+    if (file !== null && (await holds(file, known.sha256))) continue;
+    if (hashLines(Buffer.from(group.lines, 'utf8')) !== known.sha256)
+      throw new Error(
+        `the file ${known.key} is lost, and its rows cannot say any more what it held`,
+      );
+    await storeGroup(storage, known.key, group);
+    written += 1;
+  }
+  return written;
 }
 
 /** Whether a file holds lines of this hash; a damaged one does not. */

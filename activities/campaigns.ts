@@ -7,6 +7,7 @@ import {
   type CounterRow,
 } from '../db/campaigns.ts';
 import {
+  countDueSoon,
   findPlanningCampaign,
   freezeAudience,
   listAudience,
@@ -46,7 +47,7 @@ const LOOK_MS = { least: 500, most: 3_000 } as const;
 const AHEAD_S = { pool: 30, conversation: 2 } as const;
 /** Of that, the part that may be used up before the next look. */
 const LOOK_SHARE = 1 / 4;
-/** Of that, the part that must be missing before more is planned, or so many texts: a slow campaign does not plan them one by one. */
+/** While this part of it, or so many texts, can go soon, no more is planned: a slow campaign does not plan them one by one. */
 const PLAN_SHARE = 1 / 2;
 const WORTH_A_PLAN = 250;
 const MAX_ROWS_A_PLAN = 1_000;
@@ -175,9 +176,8 @@ async function plan(
   const rate = await pace(deps, campaign, cursors);
   const planned = counters.find((row) => row.kind === 'state' && row.value === 'planned')?.n ?? 0;
   const ahead = Math.ceil(rate * AHEAD_S[driver]);
-  const missing = ahead - planned;
-  let want =
-    missing < Math.min(ahead * PLAN_SHARE, WORTH_A_PLAN) ? 0 : Math.min(missing, MAX_ROWS_A_PLAN);
+  const missing = await countMissing(deps, { campaign, ahead, planned });
+  let want = Math.min(missing, MAX_ROWS_A_PLAN);
   for (const cursor of cursors) {
     if (want <= 0) break;
     if (!cursor.no_legal_hour && !isOpen(cursor, now)) continue;
@@ -200,6 +200,28 @@ async function plan(
     waitMs:
       opening > now ? Math.min(opening - now, 3_600_000) : isCut ? 0 : lookAgainMs(rate, driver),
   };
+}
+
+/**
+ * How many texts are to be planned. Where few seem to be missing, those count that can go soon: what waits for the next
+ * day or for another conversation must not keep the others waiting.
+ */
+async function countMissing(
+  { database }: ActivityDeps,
+  {
+    campaign,
+    ahead,
+    planned,
+  }: {
+    readonly campaign: PlanningCampaign;
+    readonly ahead: number;
+    readonly planned: number;
+  },
+): Promise<number> {
+  if (ahead - planned >= WORTH_A_PLAN) return ahead - planned;
+  const enough = Math.ceil(Math.min(ahead * PLAN_SHARE, WORTH_A_PLAN));
+  const soon = await countDueSoon(database, { campaignId: campaign.id, atMost: enough });
+  return soon >= enough ? 0 : ahead - soon;
 }
 
 function lookAgainMs(rate: number, driver: keyof typeof AHEAD_S): number {

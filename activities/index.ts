@@ -10,37 +10,26 @@ import { createSendingActivities } from './sending.ts';
 
 export type { ActivityDeps } from './deps.ts';
 
-/** Activities of the engine queue. */
-export function createEngineActivities(deps: ActivityDeps) {
-  const { sendMessage } = createSendingActivities(deps);
-  const { noteHousekeeping } = createArchiveActivities(deps);
-  const activities = {
+/** The activities of a worker process, by the task queue that they are for: they share what the process knows. */
+export function createActivities(deps: ActivityDeps) {
+  const { sendMessage, sendPlanned } = createSendingActivities(deps);
+  const { archiveRound, noteHousekeeping } = createArchiveActivities(deps);
+  const engine = {
     ...createCampaignActivities(deps),
     ...createConversationActivities(deps),
     ...createMaintenanceActivities(deps),
     sendMessage,
     noteHousekeeping,
   };
-  return guardActivities(activities, deps.log);
-}
-
-/** Activities of the sending queue. */
-export function createPoolActivities(deps: ActivityDeps) {
-  const { sendPlanned } = createSendingActivities(deps);
-  return guardActivities({ sendPlanned }, deps.log);
-}
-
-/** Activities of the files queue. */
-export function createFileActivities(deps: ActivityDeps) {
-  const { archiveRound } = createArchiveActivities(deps);
-  const activities = {
-    ...createImportActivities(deps),
-    ...createExportActivities(deps),
-    archiveRound,
+  const files = { ...createImportActivities(deps), ...createExportActivities(deps), archiveRound };
+  return {
+    engine: guardActivities(engine, deps.log),
+    sending: guardActivities({ sendPlanned }, deps.log),
+    files: guardActivities(files, deps.log),
   };
-  return guardActivities(activities, deps.log);
 }
 
-export type EngineActivities = ReturnType<typeof createEngineActivities>;
-export type FileActivities = ReturnType<typeof createFileActivities>;
-export type PoolActivities = ReturnType<typeof createPoolActivities>;
+type Activities = ReturnType<typeof createActivities>;
+export type EngineActivities = Activities['engine'];
+export type PoolActivities = Activities['sending'];
+export type FileActivities = Activities['files'];

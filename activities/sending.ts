@@ -15,7 +15,7 @@ import {
 import { allotSeats, senderBuckets, sharedBuckets, spendOn, type Bucket } from './buckets.ts';
 import { stretchSlice, type ActivityDeps } from './deps.ts';
 import { currentMark, nextWatermark, type LaneMark } from './lane-marks.ts';
-import { bucketKey, createPermitBook, type PermitBook } from './permit-book.ts';
+import { bucketKey, createPermitBook, createTextLength, type PermitBook } from './permit-book.ts';
 import { leaseMs, postClaimed } from './post.ts';
 import { AHEAD_MS } from './sender-pace.ts';
 import {
@@ -62,6 +62,7 @@ const MOST_ONE_BY_ONE = 32;
 
 interface Slice {
   readonly statements: SharedStatements;
+  readonly length: ReturnType<typeof createTextLength>;
   readonly work: PoolWork;
   readonly loaded: LoadedAccount;
   readonly permits: PermitBook;
@@ -77,6 +78,7 @@ export function createSendingActivities(deps: ActivityDeps) {
     leaseMs: leaseMs(deps),
     knownBeat: deps.knownBeat(),
   }));
+  const length = createTextLength();
   let sendingOne = 0;
   /** The pools that this process runs, with what ends their rest. */
   const running = new Map<string, { wake: () => void }>();
@@ -94,7 +96,7 @@ export function createSendingActivities(deps: ActivityDeps) {
      * permits. Key: every row by (id, attempt); a repeat of this activity claims other rows.
      */
     sendPlanned: async (input: { readonly poolId: string }): Promise<SendPlannedResult> => {
-      const permits = createPermitBook(statements.takePermits, deps.pace);
+      const permits = createPermitBook({ ...statements, pace: deps.pace, length });
       const inFlight = new Set<Promise<unknown>>();
       const sockets = deps.sockets.share();
       const end = performance.now() + stretchSlice(deps.settings.sliceMs.pool, running.size);
@@ -120,6 +122,7 @@ export function createSendingActivities(deps: ActivityDeps) {
           const next = performance.now() + CYCLE_MS;
           const claimed = await runCycle(deps, {
             statements,
+            length,
             work,
             loaded,
             permits,
@@ -161,19 +164,24 @@ export function createSendingActivities(deps: ActivityDeps) {
         sender !== undefined && deps.pace.room(sender.id, sender.segments_per_second) < 1;
       if (loaded === null || sender === undefined || isBookedOut()) return queue(message);
       if (sendingOne >= MOST_ONE_BY_ONE || !deps.sockets.tryTake()) return queue(message);
-      const permits = createPermitBook(statements.takePermits, deps.pace);
+      const permits = createPermitBook({ ...statements, pace: deps.pace, length });
       // Until the POST has it, the socket is ours to give back, whatever fails.
       let hasSocket = true;
       sendingOne += 1;
       try {
         const limited = message.campaign_limited ? message.campaign_id : null;
         const buckets = [...senderBuckets(sender), ...sharedBuckets(message, limited)];
-        await permits.take(buckets.map((bucket) => ({ ...bucket, want: message.segments })));
+        const want = message.segments;
+        await permits.take(buckets.map((bucket) => ({ ...bucket, want, least: want })));
         const seat = { senderId: sender.id, sender: sender.e164, segments: message.segments };
         const result =
           isBookedOut() || permits.anyEmpty()
             ? null
-            : await statements.claimRow({ messageId: message.id, seats: [seat] });
+            : await statements.claimRow({
+                orgId: message.org_id,
+                messageId: message.id,
+                seats: [seat],
+              });
         const [claimed] = result?.claimed ?? [];
         if (result === null || claimed === undefined) {
           if (result !== null && result.skipped > 0) return 'skipped';
@@ -235,14 +243,16 @@ async function runCycle(deps: ActivityDeps, slice: Slice): Promise<number> {
   const { work, permits, sockets } = slice;
   const free = Math.min(sockets.free(), MAX_ROWS_A_CLAIM);
   if (free === 0 || work.senders.length === 0) return 0;
-  const each = Math.max(1, Math.ceil((free * permits.averageSegments()) / work.senders.length));
+  const average = slice.length.average();
+  const least = Math.ceil(average);
+  const each = Math.max(1, Math.ceil((free * average) / work.senders.length));
   const total = each * work.senders.length;
   const limited = work.campaigns.filter((lane) => lane.limited);
   await permits.take([
-    ...sharedBuckets(work, null).map((bucket) => ({ ...bucket, want: total })),
-    ...limited.map((lane) => ({ kind: 'campaign' as const, refId: lane.id, want: total })),
-    ...registrationsOf(work).map((bucket) => ({ ...bucket, want: total })),
-    ...work.senders.map((sender) => ({ kind: 'sender' as const, refId: sender.id, want: each })),
+    ...sharedBuckets(work, null).map((bucket) => ({ ...bucket, want: total, least })),
+    ...limited.map((lane) => ({ kind: 'campaign' as const, refId: lane.id, want: total, least })),
+    ...registrationsOf(work).map((bucket) => ({ ...bucket, want: total, least })),
+    ...work.senders.map(({ id }) => ({ kind: 'sender' as const, refId: id, want: each, least })),
   ]);
   let claimed = 0;
   for (const sender of work.senders) {
@@ -264,7 +274,8 @@ async function sendUrgent(deps: ActivityDeps, slice: Slice, sender: PoolSender):
     }),
     share: 1,
     shared,
-    claim: (claim) => slice.statements.claimSenderLane({ ...claim, senderId: sender.id }),
+    claim: (claim) =>
+      slice.statements.claimSenderLane({ ...claim, orgId: slice.work.org_id, senderId: sender.id }),
   });
 }
 
@@ -288,6 +299,7 @@ async function sendLane(
     claim: async (claim) => {
       const result = await slice.statements.claimCampaignLane({
         ...claim,
+        orgId: slice.work.org_id,
         campaignId: lane.id,
         fence: lane.fence,
         watermark: mark.watermark,

@@ -23,6 +23,9 @@ const MOST_ROWS = 400;
 const AT_ONCE = 4;
 const MOST_QUEUED = 100_000;
 
+/** A claim shares a statement with others of its org alone: it may wait for the row of a budget, and orgs must not wait for each other. */
+export type OrgClaim<Claim> = Claim & { readonly orgId: string };
+
 /** What was claimed, and until when (ms, by this process's clock) its POSTs may start. */
 export type TimedClaim = ClaimResult & { readonly postBefore: number };
 
@@ -36,9 +39,10 @@ export function createSharedStatements(database: Database, terms: () => ClaimTer
   });
   let turn = 0;
   const permits = shared<readonly PermitRequest[], PermitGrant[]>({
+    groupOf: (requests) => requests.find(({ kind }) => kind === 'org')?.refId ?? '',
     run: (asked) => takeTogether(database, asked, (turn += 1)),
   });
-  const claims = <Claim>(
+  const claims = <Claim extends { readonly orgId: string }>(
     run: (
       database: Database,
       terms: ClaimTerms,
@@ -47,6 +51,7 @@ export function createSharedStatements(database: Database, terms: () => ClaimTer
     rowsOf: (claim: Claim) => number,
   ) =>
     shared<Claim, TimedClaim>({
+      groupOf: ({ orgId }) => orgId,
       rowsOf,
       run: async (lanes) => {
         // Before the statement: the right to post must be over before anybody else may count on it.
@@ -59,9 +64,9 @@ export function createSharedStatements(database: Database, terms: () => ClaimTer
   return {
     findPoolWork: findWork,
     takePermits: permits,
-    claimCampaignLane: claims<CampaignLaneClaim>(claimCampaignLanes, limitOf),
-    claimSenderLane: claims<SenderLaneClaim>(claimSenderLanes, limitOf),
-    claimRow: claims<RowClaim>(claimRows, () => 1),
+    claimCampaignLane: claims<OrgClaim<CampaignLaneClaim>>(claimCampaignLanes, limitOf),
+    claimSenderLane: claims<OrgClaim<SenderLaneClaim>>(claimSenderLanes, limitOf),
+    claimRow: claims<OrgClaim<RowClaim>>(claimRows, () => 1),
   };
 }
 
@@ -70,21 +75,31 @@ export type SharedStatements = ReturnType<typeof createSharedStatements>;
 function shared<Ask, Answer>({
   run,
   rowsOf = () => 1,
+  groupOf = () => '',
 }: {
   /** One answer for each, in order. */
   readonly run: (asks: readonly Ask[]) => Promise<readonly Answer[]>;
   readonly rowsOf?: (ask: Ask) => number;
+  /** Who may share with whom. */
+  readonly groupOf?: (ask: Ask) => string;
 }): (ask: Ask) => Promise<Answer> {
-  const group = createGroupCommit<Ask, Answer>({
-    maxItems: MOST_ASKERS,
-    maxBytes: MOST_ROWS,
-    sizeOf: rowsOf,
-    maxQueued: MOST_QUEUED,
-    batchesAtOnce: AT_ONCE,
-    write: run,
-    refuse: (_ask, error) => Promise.reject(error),
-  });
-  return group.add;
+  const open = () =>
+    createGroupCommit<Ask, Answer>({
+      maxItems: MOST_ASKERS,
+      maxBytes: MOST_ROWS,
+      sizeOf: rowsOf,
+      maxQueued: MOST_QUEUED,
+      batchesAtOnce: AT_ONCE,
+      write: run,
+      refuse: (_ask, error) => Promise.reject(error),
+    });
+  const groups = new Map<string, ReturnType<typeof open>>();
+  return (ask) => {
+    const name = groupOf(ask);
+    const group = groups.get(name) ?? open();
+    groups.set(name, group);
+    return group.add(ask);
+  };
 }
 
 /** Where askers want the same bucket, what it grants is parted by what they want, never more than it granted; each time another one comes first. */
@@ -116,9 +131,10 @@ async function takeTogether(
   const partOf = (request: PermitRequest): PermitGrant[] => {
     const bucket = grants.get(bucketKey(request.kind, request.refId));
     if (bucket === undefined) return [];
-    // Of what is left, by the part of those that still wait: the last one takes the rest.
-    const part = bucket.wanted === 0 ? 0 : (bucket.left * request.want) / bucket.wanted;
-    const granted = Math.min(request.want, Math.ceil(part));
+    // Of what is left, by the part of those that still wait, but for one text at least: whoever got less would overdraw the
+    // bucket by the rest of it, and each of them. Only the one who takes the last of it may.
+    const part = bucket.wanted === 0 ? 0 : Math.ceil((bucket.left * request.want) / bucket.wanted);
+    const granted = Math.min(request.want, Math.max(part, request.least), bucket.left);
     bucket.left -= granted;
     bucket.wanted -= request.want;
     return [{ ...bucket.grant, granted }];

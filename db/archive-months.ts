@@ -33,7 +33,8 @@ select x.parent, to_char(x.month, 'YYYY-MM-DD') as month, ${ENDS} as "endsAt", x
          exists (select from message m where m.state = 'planned' and m.id >= uuid_floor(${BEGINS}) and m.id < uuid_floor(${ENDS}))
          or exists (select from message m where m.state = 'sending' and m.id >= uuid_floor(${BEGINS}) and m.id < uuid_floor(${ENDS}))
          or exists (select from message m where m.state = 'unknown' and m.reconcile_at is not null and m.id >= uuid_floor(${BEGINS}) and m.id < uuid_floor(${ENDS}))) as "hasOpenTexts",
-       (select count(*)::int from months t where t.parent = 'message' and t.month <= x.month and t.state <> 'dropped') as "undroppedMonths"
+       (select count(*)::int from months t where t.parent = 'message' and t.month <= x.month and t.state <> 'dropped') as "undroppedMonths",
+       exists (select from months t where t.parent = 'message' and t.month <= x.month and t.state in ('writing', 'written', 'detached', 'verified', 'dropping')) as "textsUnderWay"
   from x
   left join lateral (
     select count(*)::int as n, (array_agg(c.id::text order by c.launched_at))[1:10] as ids from campaign c

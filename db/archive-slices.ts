@@ -22,7 +22,15 @@ export interface SliceGroup {
   readonly summary: string;
 }
 
+/** A file that the manifest names. */
+export interface KnownFile {
+  readonly key: string;
+  readonly sha256: string;
+}
+
 export interface Slice {
+  /** What the manifest says of its groups, in their order; null: nothing yet. */
+  readonly known: readonly (KnownFile | null)[];
   readonly n: number;
   readonly afterId: string;
   /** The last id that the slice may hold. */
@@ -103,18 +111,22 @@ export async function readNextSlice(database: Database, month: MonthProgress): P
     .toSorted()
     .at(-1);
   const toId = isFull && last !== undefined ? last : month.endId;
-  return { n: month.slices, afterId: month.cursorId, toId, groups };
+  return { n: month.slices, afterId: month.cursorId, toId, groups, known: groups.map(() => null) };
 }
 
 /** The next slice of a month that was written and is detached, as its rows are now and stay; before the drop without what was purged. */
 export async function readDetachedSlice(database: Database, month: MonthProgress): Promise<Slice> {
-  const [written] = await database.query<{ n: number; to_id: string; purged: string[] }>(
-    `select n, to_id, (select coalesce(array_agg(org_id || '/' || coalesce(campaign_id::text, '')), '{}') from archive_chunk p
-                        where p.month = k.month and p.n = k.n and p.purge_at is not null) as purged
-       from archive_chunk k where month = $1::date and to_id > $2::uuid order by to_id limit 1`,
+  const files = await database.query<
+    KnownFile & { n: number; to_id: string; place: string; is_purged: boolean }
+  >(
+    `with next as (select n from archive_chunk where month = $1::date and to_id > $2::uuid order by to_id limit 1)
+     select n, to_id, key, sha256, org_id || '/' || coalesce(campaign_id::text, '') as place, purge_at is not null as is_purged
+       from archive_chunk where month = $1::date and n = (select n from next)`,
     month.month,
     month.cursorId,
   );
+  const [written] = files;
+  const known = new Map(files.map((file) => [file.place, file]));
   const toId = written?.to_id ?? month.endId;
   const source = `detached.message_${month.month.slice(0, 7).replace('-', '')}`;
   const groups = await readGroups(database, source, {
@@ -124,13 +136,17 @@ export async function readDetachedSlice(database: Database, month: MonthProgress
     // Rows that came since are in their slice, however many.
     limit: 1_000_000,
   });
+  const knownOf = (group: SliceGroup) => known.get(`${group.org_id}/${group.campaign_id ?? ''}`);
   // What was purged since it was verified is not written again.
-  const purged = new Set(month.state === 'dropping' ? written?.purged : []);
+  const left = groups.filter(
+    (group) => month.state !== 'dropping' || knownOf(group)?.is_purged !== true,
+  );
   return {
     n: written?.n ?? month.slices,
     afterId: month.cursorId,
     toId,
-    groups: groups.filter((group) => !purged.has(`${group.org_id}/${group.campaign_id ?? ''}`)),
+    groups: left,
+    known: left.map((group) => knownOf(group) ?? null),
   };
 }
 

@@ -13,7 +13,7 @@ const change = (state: string): string =>
  */
 export function settleBudget(source: string): string {
   return `accounts as materialized (
-  select b.org_id from budget b where b.org_id in (select org_id from ${source}) order by b.org_id for update),
+  select b.org_id from budget b where b.org_id in (select org_id from ${source} where state::text <> was::text) order by b.org_id for update),
 accounts_settled as (
   update budget b set reserved_micros = b.reserved_micros + t.reserved, spent_micros = b.spent_micros + t.spent, updated_at = now()
     from (select org_id, currency, coalesce(${change(HELD)}, 0) as reserved, coalesce(${change(PAID)}, 0) as spent

@@ -100,7 +100,8 @@ const BUSY = `
  */
 function claimStatement(pick: string): string {
   return `
-with pick as materialized (${pick}),
+-- Once, though a slice that is believed dead may still ask beside its successor.
+with pick as materialized (select distinct on (q.id) q.* from (${pick}) q order by q.id, q.lane),
 judged as (
   select p.*, case
       when s.found is not null then s.reason
@@ -155,7 +156,7 @@ priced as (
   select s.*, cap.id is not null as capped, t.price_micros * s.segments as cost, t.currency,
          u.org_id is null or s.purpose not in (${purposesWhere((rule) => rule.budget === 'checked')})
            or coalesce(t.currency = u.currency
-             and sum(t.price_micros * s.segments) filter (where s.first_of_person or not s.paced)
+             and sum(t.price_micros * s.segments) filter (where (s.first_of_person or not s.paced) and t.currency = u.currency)
                    over (partition by s.org_id order by s.priority, s.due_at, s.id) <= u.room, false) as affordable
     from placed s left join tariff t on t.account_id = s.account_id and t.country is not distinct from s.country
     left join purse u on u.org_id = s.org_id left join cap on cap.id = s.org_id),

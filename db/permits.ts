@@ -26,6 +26,8 @@ export interface PermitRequest {
   readonly refId: string;
   /** Segments wanted now. */
   readonly want: number;
+  /** Fewer than these are of no use, where others want of the same bucket at the same moment. */
+  readonly least: number;
   /** Segments that an earlier cycle took and did not use, or (negative) used without taking. */
   readonly giveBack: number;
 }

@@ -201,6 +201,21 @@ export interface AudienceMember {
   readonly merge: Record<string, unknown>;
 }
 
+/** How many planned texts of a campaign are due within half a minute, counted up to so many. */
+export async function countDueSoon(
+  database: Database,
+  { campaignId, atMost }: { readonly campaignId: string; readonly atMost: number },
+): Promise<number> {
+  const [row] = await database.query<{ n: number }>(
+    `select count(*)::int as n from (
+       select from message m where m.campaign_id = $1::uuid and m.state = 'planned' and m.due_at <= now() + interval '30 s'
+        order by m.campaign_id, m.due_at, m.id limit $2::int) t`,
+    campaignId,
+    atMost,
+  );
+  return row?.n ?? 0;
+}
+
 export async function listAudience(
   database: Database,
   slice: {

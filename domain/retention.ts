@@ -38,6 +38,8 @@ export interface MonthFacts {
   readonly hasOpenTexts: boolean;
   /** For events: months of texts, of then or before, that were not dropped. */
   readonly undroppedMonths: number;
+  /** For events: whether texts of then or before are between the ledger and their files. */
+  readonly textsUnderWay: boolean;
 }
 
 /** Names what keeps an old month in the ledger. */
@@ -91,7 +93,8 @@ function decideTexts(facts: MonthFacts, rules: RetentionRules, now: Date): Month
 /** Archived texts carry their events with them, and are compared until they are dropped: events stay for as long, if ever that is. */
 function decideEvents(facts: MonthFacts, rules: RetentionRules, now: Date): MonthDecision {
   if (rules.eventsKeptDays === 0 || !isPast(facts.endsAt, rules.eventsKeptDays, now)) return WAIT;
-  if (rules.archiveAfterDays > 0 && facts.undroppedMonths > 0) return hold('texts-not-archived');
+  if (facts.textsUnderWay || (rules.archiveAfterDays > 0 && facts.undroppedMonths > 0))
+    return hold('texts-not-archived');
   return { action: 'detach' };
 }
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Dirent } from 'node:fs';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { checkKey, type ObjectStorage } from './object-storage.ts';
+import { checkKey, isKey, type ObjectStorage } from './object-storage.ts';
 
 /** The ending of a file that is being written, or that a crash left half written: a key that nobody asks for, and that a purge finds. */
 const UNFINISHED = '.part';
@@ -57,7 +57,7 @@ export function createFolderStorage(path: string): ObjectStorage {
       return entries
         .filter((entry) => entry.isFile())
         .map((entry) => relative(root, join(entry.parentPath, entry.name)).replaceAll(sep, '/'))
-        .filter((key) => key.startsWith(prefix))
+        .filter((key) => key.startsWith(prefix) && isKey(key))
         .toSorted();
     },
   };

@@ -12,8 +12,13 @@ export interface ObjectStorage {
 
 const KEY = /^[a-z0-9][a-z0-9-]*(?:\/[a-z0-9][a-z0-9-]*)*(?:\.[a-z0-9]+)*$/;
 
+/** Whether this is a key; a storage may hold other things that somebody put there. */
+export function isKey(text: string): boolean {
+  return text.length <= 300 && KEY.test(text);
+}
+
 /** Refuses keys that could mean a place outside of the storage, or differ only in case. */
 export function checkKey(key: string): string {
-  if (key.length > 300 || !KEY.test(key)) throw new Error('not a key of the object storage');
+  if (!isKey(key)) throw new Error('not a key of the object storage');
   return key;
 }

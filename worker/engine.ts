@@ -1,11 +1,6 @@
 import type { Client } from '@temporalio/client';
 import { Worker, type NativeConnection } from '@temporalio/worker';
-import {
-  createEngineActivities,
-  createFileActivities,
-  createPoolActivities,
-  type ActivityDeps,
-} from '../activities/index.ts';
+import { createActivities, type ActivityDeps } from '../activities/index.ts';
 import { SLICES_MS } from '../activities/deps.ts';
 import { createRecorder } from '../activities/recorder.ts';
 import { createSenderPace } from '../activities/sender-pace.ts';
@@ -13,15 +8,15 @@ import { createSockets } from '../activities/sockets.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import { ENGINE_QUEUE, FILES_QUEUE, SENDING_QUEUE } from '../workflows/contract.ts';
 import { bundleApart } from './bundle.ts';
-import { importApart } from './import-apart.ts';
+import { createImportApart } from './import-apart.ts';
 import { createRelay } from './relay.ts';
 
 /** Workflows that a killed worker had in its cache wait so long for it, then another takes them. */
 const STICKY_FOR = '3s';
 /** A campaign that runs and a pool that is awake hold a slot each; mostly they wait. */
 const ACTIVITIES_AT_ONCE = 2_000;
-/** Each import is a process of up to 300 MB that keeps a core and Postgres busy. */
-const FILES_AT_ONCE = 2;
+/** Enough that a few of one org leave room for others; large imports have a bound of their own. */
+const FILES_AT_ONCE = 50;
 /** Some wait inside for a POST. */
 const WORKFLOW_TASKS_AT_ONCE = 100;
 
@@ -33,6 +28,7 @@ export async function createEngine(
 ) {
   const { config, log } = runtime;
   const deps = activityDeps(runtime, knownBeat);
+  const activities = createActivities(deps);
   const queues = new Set(config.WORKER_QUEUES.split(','));
   const common = {
     connection: temporal.connection,
@@ -47,7 +43,8 @@ export async function createEngine(
         ...common,
         taskQueue: ENGINE_QUEUE,
         workflowBundle: await bundleApart(),
-        activities: createEngineActivities(deps),
+        // Files that were begun before they had a queue of their own are still asked for here.
+        activities: { ...activities.engine, ...activities.files },
         stickyQueueScheduleToStartTimeout: STICKY_FOR,
         maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
         maxConcurrentWorkflowTaskExecutions: WORKFLOW_TASKS_AT_ONCE,
@@ -59,7 +56,7 @@ export async function createEngine(
       await Worker.create({
         ...common,
         taskQueue: SENDING_QUEUE,
-        activities: createPoolActivities(deps),
+        activities: activities.sending,
         maxConcurrentActivityTaskExecutions: ACTIVITIES_AT_ONCE,
       }),
     );
@@ -69,9 +66,8 @@ export async function createEngine(
       await Worker.create({
         ...common,
         taskQueue: FILES_QUEUE,
-        activities: createFileActivities(deps),
+        activities: activities.files,
         maxConcurrentActivityTaskExecutions: FILES_AT_ONCE,
-        maxConcurrentActivityTaskPolls: FILES_AT_ONCE,
       }),
     );
   }
@@ -101,7 +97,7 @@ export function activityDeps(runtime: Runtime, knownBeat: () => Date): ActivityD
     pace: createSenderPace(),
     knownBeat,
     recorder: createRecorder(runtime.engine),
-    importApart,
+    importApart: createImportApart(),
     storage: runtime.storage,
     log: runtime.log,
     onPost: runtime.metrics.countPost,

@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import pLimit from 'p-limit';
 import { importFile } from '../activities/imports.ts';
 import { createDatabase } from '../db/client.ts';
 import { readConfig } from '../runtime/config.ts';
@@ -14,8 +15,20 @@ import { isMain } from '../runtime/is-main.ts';
 /** Left to itself, Node lets garbage pile up. With less than this it does little but collect it. */
 const MEMORY = ['--max-old-space-size=148', '--max-semi-space-size=8'];
 
-/** Imports a file. A signal kills the process at once: what was not stored yet is read again. */
-export async function importApart(importId: string, signal: AbortSignal): Promise<void> {
+/** Each is a process of up to 300 MB that keeps a core and Postgres busy; the others wait for their turn. */
+const AT_ONCE = 2;
+
+/** Imports files. A signal kills the process of one at once: what was not stored yet is read again. */
+export function createImportApart(): (importId: string, signal: AbortSignal) => Promise<void> {
+  const limit = pLimit(AT_ONCE);
+  return (importId, signal) =>
+    limit(async () => {
+      signal.throwIfAborted();
+      await runApart(importId, signal);
+    });
+}
+
+async function runApart(importId: string, signal: AbortSignal): Promise<void> {
   const child = fork(fileURLToPath(import.meta.url), [importId], {
     execArgv: ['--import', 'tsx', ...MEMORY],
     signal,

@@ -85,6 +85,42 @@ describe('planning', () => {
   }
 
   test.each([
+    ['none of those that are planned can go before tomorrow', 0, 30],
+    ['few of them can go soon', 10, 20],
+    ['half of what it keeps ahead can go soon', 15, 0],
+  ])('goes on with as many as are missing when %s', async (_when, soon, more) => {
+    const now = Date.now();
+    const campaign = await addUnplanned(100, {
+      opensAtMs: now - 60 * MINUTE_MS,
+      closesAtMs: now + 300 * MINUTE_MS,
+    });
+    const { database } = ledger();
+    await database.query(
+      'update campaign set segments_per_second = 1 where id = $1::uuid returning 1 as done',
+      campaign.id,
+    );
+    const look = async (): Promise<number> => {
+      const deps = createActivityDeps(ledger(), createScriptedProvider(), {
+        sliceMs: { pool: 0, campaign: 0 },
+      });
+      const { runCampaign } = createCampaignActivities(deps);
+      await new MockActivityEnvironment().run(() => runCampaign({ campaignId: campaign.id }));
+      return ledger().count(
+        `message where campaign_id = $1::uuid and state = 'planned'`,
+        campaign.id,
+      );
+    };
+    expect(await look()).toBe(30);
+    await database.query(
+      `update message set due_at = due_at + interval '1 day' where id in (
+         select id from message where campaign_id = $1::uuid order by id offset $2::int) returning 1 as done`,
+      campaign.id,
+      soon,
+    );
+    expect(await look()).toBe(30 + more);
+  });
+
+  test.each([
     [10, 5],
     [6, 5],
     [4, 0],

@@ -42,8 +42,8 @@ async function tokensOf(id: string): Promise<number> {
   return row?.tokens ?? Number.NaN;
 }
 
-const wish = (refId: string, want: number, giveBack = 0) =>
-  ({ kind: 'campaign', refId, want, giveBack }) as const;
+const wish = (refId: string, want: number, { giveBack = 0, least = 1 } = {}) =>
+  ({ kind: 'campaign', refId, want, least, giveBack }) as const;
 
 test('pools that ask at the same moment share a statement, and each gets its own answer', async () => {
   const { counted, findPoolWork } = open();
@@ -77,6 +77,22 @@ test.each([
   },
 );
 
+test.each([
+  [{ holds: 9, wants: [30, 30, 30, 30], granted: [3, 3, 3] }],
+  [{ holds: 4, wants: [3, 3, 3], granted: [3, 1] }],
+])(
+  'who needs three for a text gets three, or nothing, but for the last of it: %j',
+  async ({ holds, wants, granted }) => {
+    const { takePermits } = open();
+    const id = await addBucket(holds);
+    const parts = await Promise.all(
+      wants.map((want) => takePermits([wish(id, want, { least: 3 })])),
+    );
+    const some = parts.map(([grant]) => grant?.granted ?? Number.NaN).filter((n) => n > 0);
+    expect(some.toSorted((a, b) => b - a)).toEqual(granted);
+  },
+);
+
 test('who wants little of a bucket that others want much of is not left out for ever', async () => {
   const { takePermits } = open();
   const got = [0, 0, 0];
@@ -92,7 +108,7 @@ test('what one gives back another may take in the same statement', async () => {
   const { takePermits } = open();
   const id = await addBucket(0);
   const [given, taken] = await Promise.all([
-    takePermits([wish(id, 0, 3)]),
+    takePermits([wish(id, 0, { giveBack: 3 })]),
     takePermits([wish(id, 5)]),
   ]);
   expect([given[0]?.granted, taken[0]?.granted]).toEqual([0, 3]);

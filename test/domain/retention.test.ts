@@ -18,6 +18,7 @@ const TEXTS: MonthFacts = {
   openCampaigns: 0,
   hasOpenTexts: false,
   undroppedMonths: 1,
+  textsUnderWay: false,
 };
 const EVENTS: MonthFacts = { ...TEXTS, parent: 'provider_event', undroppedMonths: 0 };
 

@@ -94,9 +94,10 @@ describe('a storage in a folder', () => {
     const storage = createFolderStorage(`${folder}/`);
     await storage.put('half/a', Buffer.from('x'));
     await writeFile(join(folder, 'half', 'b.8a0.part'), 'half of');
+    await writeFile(join(folder, 'half', '.DS_Store'), 'of somebody else');
     expect(await storage.get('half/b')).toBeNull();
     for (const key of await storage.list('half/')) await storage.delete(key);
-    expect(await readdir(join(folder, 'half'))).toEqual([]);
+    expect(await readdir(join(folder, 'half'))).toEqual(['.DS_Store']);
   });
 
   test('leaves nothing of a file that it could not write', async () => {

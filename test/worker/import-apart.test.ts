@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createDatabase, type Database } from '../../db/client.ts';
-import { importApart } from '../../worker/import-apart.ts';
+import { createImportApart } from '../../worker/import-apart.ts';
 import { uploadFile, type TestImport } from '../support/import-files.ts';
 import { TEST_KEY } from '../support/ledger-rows.ts';
 import { withLedger } from '../support/ledger.ts';
@@ -43,6 +43,7 @@ async function findProcess({ id }: TestImport): Promise<number> {
   return Number.parseInt(stdout.split('\n').find((line) => line.trim().endsWith(id)) ?? '', 10);
 }
 
+const importApart = createImportApart();
 /** Nobody cancels. */
 const NEVER = new AbortController().signal;
 

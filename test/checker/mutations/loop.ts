@@ -3,11 +3,7 @@
  * and no Temporal. What it runs, and all that a mutation changes, is the engine's own.
  */
 import { MockActivityEnvironment } from '@temporalio/testing';
-import {
-  createEngineActivities,
-  createFileActivities,
-  createPoolActivities,
-} from '../../../activities/index.ts';
+import { createActivities } from '../../../activities/index.ts';
 import { beat, type Beat } from '../../../db/deployment.ts';
 import { readConfig } from '../../../runtime/config.ts';
 import { createRuntime } from '../../../runtime/runtime.ts';
@@ -38,14 +34,12 @@ async function main(): Promise<void> {
   };
   await live();
   const deps = activityDeps(runtime, () => known?.beatAt ?? new Date(0));
-  const engine = createEngineActivities(deps);
-  const files = createFileActivities(deps);
-  const pool = createPoolActivities(deps);
+  const { engine, files, sending } = createActivities(deps);
 
   const doers: Readonly<Record<string, (id: string) => Promise<unknown>>> = {
     import: (importId) => files.runImport({ importId }),
     campaign: (campaignId) => engine.runCampaign({ campaignId }),
-    pool: (poolId) => pool.sendPlanned({ poolId }),
+    pool: (poolId) => sending.sendPlanned({ poolId }),
     conversation: async (conversationId) => {
       const { sendIds } = await engine.takeTurn({ conversationId });
       for (const messageId of sendIds) await engine.sendMessage({ messageId });
