@@ -12,8 +12,11 @@ const ledger = withLedger();
 const MINUTE_MS = 60_000;
 const HOURS = { startMinute: 540, endMinute: 1200, days: [1, 2, 3, 4, 5, 6, 7], blackoutDates: [] };
 
+/** One look at a campaign. */
 function run(campaign: Pick<TestCampaign, 'id'>, at?: Date): Promise<RunCampaignResult> {
-  const deps = createActivityDeps(ledger(), createScriptedProvider());
+  const deps = createActivityDeps(ledger(), createScriptedProvider(), {
+    sliceMs: { pool: 0, campaign: 0 },
+  });
   const database = at === undefined ? deps.database : withClock(deps.database, at);
   const { runCampaign } = createCampaignActivities({ ...deps, database });
   return new MockActivityEnvironment().run(() => runCampaign({ campaignId: campaign.id }));
@@ -100,11 +103,7 @@ describe('planning', () => {
       campaign.id,
     );
     const look = async (): Promise<number> => {
-      const deps = createActivityDeps(ledger(), createScriptedProvider(), {
-        sliceMs: { pool: 0, campaign: 0 },
-      });
-      const { runCampaign } = createCampaignActivities(deps);
-      await new MockActivityEnvironment().run(() => runCampaign({ campaignId: campaign.id }));
+      await run(campaign);
       return ledger().count(
         `message where campaign_id = $1::uuid and state = 'planned'`,
         campaign.id,
