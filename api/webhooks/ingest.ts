@@ -36,6 +36,8 @@ export function createIngest(deps: { readonly database: Database; readonly notif
   const inbound = createGroupCommit<Arrival<InboundArrival>, null>({
     ...BATCH,
     maxQueued: QUEUE.inbound,
+    // As two processes would; one person's texts are counted under the lock of their conversation.
+    batchesAtOnce: 2,
     sizeOf: ({ raw }) => raw.length,
     write: async (items) => {
       faultPoint('ingest.storing');
