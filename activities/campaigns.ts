@@ -49,7 +49,7 @@ const AHEAD_S = { pool: 30, conversation: 2 } as const;
 const LOOK_SHARE = 1 / 4;
 /** While this part of it, or so many texts, can go soon, no more is planned: a slow campaign does not plan them one by one. */
 const PLAN_SHARE = 1 / 2;
-const WORTH_A_PLAN = 250;
+const WORTH_A_PLAN = 50;
 const MAX_ROWS_A_PLAN = 1_000;
 const IDLE_WAIT_MS = 60_000;
 /** While the last texts are under way. */
