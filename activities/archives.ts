@@ -21,6 +21,7 @@ import {
   noteSlice,
   readDetachedSlice,
   readNextSlice,
+  type KnownFile,
   type Slice,
   type SliceGroup,
   type StoredGroup,
@@ -177,7 +178,8 @@ async function storeSlice(
   let written = 0;
   for (const group of slice.groups) {
     const sha256 = hashLines(Buffer.from(group.lines, 'utf8'));
-    const file = await storeGroup(storage, chunkKey(group, { month, n: slice.n, sha256 }), group);
+    const key = chunkKey(group, { month, n: slice.n, sha256 });
+    const file = await storeGroup(storage, { key, sha256 }, group);
     stored.push(file);
     if (file.isNew) written += 1;
   }
@@ -187,15 +189,13 @@ async function storeSlice(
 /** Makes sure that a file holds these lines: by reading it, and where it does not, by writing it and reading it again. */
 async function storeGroup(
   storage: ObjectStorage,
-  key: string,
+  { key, sha256 }: KnownFile,
   group: SliceGroup,
 ): Promise<StoredGroup & { readonly isNew: boolean }> {
-  const lines = Buffer.from(group.lines, 'utf8');
-  const sha256 = hashLines(lines);
   const before = await storage.get(key);
   if (before !== null && (await holds(before, sha256)))
     return { group, key, sha256, bytes: before.length, isNew: false };
-  const data = await packLines(lines);
+  const data = await packLines(Buffer.from(group.lines, 'utf8'));
   await storage.put(key, data);
   const after = await storage.get(key);
   if (after === null || !(await holds(after, sha256)))
@@ -219,7 +219,7 @@ async function checkSlice(storage: ObjectStorage, slice: Slice): Promise<number>
       throw new Error(
         `the file ${known.key} is lost, and its rows cannot say any more what it held`,
       );
-    await storeGroup(storage, known.key, group);
+    await storeGroup(storage, known, group);
     written += 1;
   }
   return written;

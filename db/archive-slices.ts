@@ -190,8 +190,10 @@ export function chunkKey(
   group: SliceGroup,
   place: { readonly month: string; readonly n: number; readonly sha256: string },
 ): string {
-  return `${chunkPlace(group, place)}-${place.sha256.slice(0, 16)}.ndjson.gz`;
+  return `${chunkPlace(group, place)}-${place.sha256.slice(0, 16)}${ENDING}`;
 }
+
+const ENDING = '.ndjson.gz';
 
 /** Which part of a slice a file is, whatever its lines are. */
 function chunkPlace(
@@ -245,7 +247,12 @@ export async function noteSlice(
     month.state,
     JSON.stringify(
       stored.map(({ group, key, bytes, sha256 }) => ({
-        id: causeId(0, 'archive', chunkPlace(group, { month: month.month, n: slice.n })),
+        // As when it was the key: months that were begun then go on.
+        id: causeId(
+          0,
+          'archive',
+          `${chunkPlace(group, { month: month.month, n: slice.n })}${ENDING}`,
+        ),
         org_id: group.org_id,
         campaign_id: group.campaign_id,
         first_id: group.first_id,

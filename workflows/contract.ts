@@ -10,7 +10,7 @@ import type { HeldMonth } from '../domain/retention.ts';
 export const ENGINE_QUEUE = 'engine';
 /** The slices that send a pool's texts, apart so that a burst cannot delay a turn. */
 export const SENDING_QUEUE = 'sending';
-/** Whole files, in and out, and archives: few at once, because each is a core and much memory for minutes. */
+/** Whole files, in and out, and archives, apart because they take minutes. */
 export const FILES_QUEUE = 'files';
 
 export const CAMPAIGN_WORKFLOW = 'campaignWorkflow';

@@ -7,7 +7,7 @@ grant usage on schema detached to gw_engine;
 create table archived_month (
   parent text not null check (parent in ('message', 'provider_event')),
   month date not null check (extract(day from month) = 1),
-  state text not null check (state in ('writing', 'written', 'detached', 'verified', 'dropping', 'dropped', 'kept')),
+  state text not null check (state in ('writing', 'written', 'detached', 'verified', 'dropped', 'kept')),
   cursor_id uuid not null,
   slices int not null default 0,
   texts bigint not null default 0,
@@ -21,8 +21,8 @@ create table archived_month (
 );
 comment on table archived_month is 'A monthly partition on its way out of the ledger; a month without a row here has not begun.';
 comment on column archived_month.month is 'Its first day, UTC.';
-comment on column archived_month.state is 'Its files are the truth from detached on, its partition before; dropping: its files are compared a last time; kept: an operator attached it again.';
-comment on column archived_month.cursor_id is 'The last id that was written, and once it is detached or dropping, that was compared; moves with the manifest.';
+comment on column archived_month.state is 'Its files are the truth from detached on, its partition before; kept: an operator attached it again.';
+comment on column archived_month.cursor_id is 'The last id that was written, and once it is detached, that was verified; moves with the manifest.';
 comment on column archived_month.slices is 'Slices written; the next is the n-th from 0.';
 comment on column archived_month.texts is 'Texts of the month, counted again when its files were verified.';
 comment on column archived_month.bytes is 'Bytes of its files, compressed.';
@@ -85,7 +85,6 @@ create table campaign_archive (
   purge_asked_by text,
   purged_at timestamptz(3)
 );
-create index campaign_archive_purge on campaign_archive (purge_asked_at) where purge_asked_at is not null and purged_at is null;
 comment on table campaign_archive is 'A campaign of which every month is archived and verified.';
 comment on column campaign_archive.purge_asked_at is 'From here on its texts are gone for everybody; files and detached rows follow.';
 comment on column campaign_archive.purged_at is 'When the last file and the last detached row was gone.';
@@ -127,7 +126,7 @@ begin
     raise exception '% is not over', child using errcode = '55000';
   end if;
   -- Another worker may have been faster.
-  if exists (select from archived_month a where a.parent = detach_month.parent and a.month = detach_month.month and a.state in ('detached', 'verified', 'dropping', 'dropped')) then
+  if exists (select from archived_month a where a.parent = detach_month.parent and a.month = detach_month.month and a.state in ('detached', 'verified', 'dropped')) then
     return 'detached';
   end if;
   if parent = 'message' and not exists (
@@ -146,17 +145,11 @@ begin
   insert into archived_month (parent, month, state, cursor_id, detached_at) values (parent, month, 'detached', uuid_floor(month), now())
   on conflict on constraint archived_month_pkey do update set state = 'detached', detached_at = now(), cursor_id = excluded.cursor_id;
   return 'detached';
-exception when lock_not_available then
+exception when lock_not_available or undefined_table then
   return 'busy';
-when undefined_table then
-  -- Another worker was faster while this one waited for the lock: its next look says so.
-  if exists (select from archived_month a where a.parent = detach_month.parent and a.month = detach_month.month and a.detached_at is not null) then
-    return 'busy';
-  end if;
-  raise;
 end $$;
 
--- Drops a detached month whose grace is over: of texts only where every file was compared once more since then.
+-- Drops a detached month whose grace is over: of texts only what was verified since it was detached.
 create function drop_month(parent text, month date, grace_days int) returns text language plpgsql
   security definer set search_path = public, pg_temp set timezone = 'UTC' set lock_timeout = '300ms' as $$
 declare
@@ -167,19 +160,14 @@ begin
   end if;
   if not exists (
     select from archived_month a where a.parent = drop_month.parent and a.month = drop_month.month
-       and a.state = case when a.parent = 'message' then 'dropping' else 'detached' end
-       and (a.parent <> 'message' or a.cursor_id = uuid_floor((a.month + interval '1 month')::timestamptz))
+       and a.state = case when a.parent = 'message' then 'verified' else 'detached' end
        and a.detached_at <= now() - grace_days * interval '1 day' for update) then
     raise exception '% is not to be dropped yet', child using errcode = '55000';
   end if;
   execute format('drop table detached.%I', child);
   update archived_month a set state = 'dropped', dropped_at = now() where a.parent = drop_month.parent and a.month = drop_month.month;
-  -- What a comparison wrote while the files of a purge were removed goes with the next purge: from here on nobody writes.
-  if parent = 'message' then
-    update archive_chunk k set purged_at = null where k.month = drop_month.month and k.purged_at is not null;
-  end if;
   return 'dropped';
-exception when lock_not_available then
+exception when lock_not_available or undefined_table then
   return 'busy';
 end $$;
 
